@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::bench::{self, Bench, LIMIT, Seen, ended, name, processes_in, signal};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use teamster_protocol::model::agent::options::{AgentOptions, IdleLimit};
 use teamster_protocol::model::agent::{
     AgentFault, Permission, PermissionBy, QuestionId, SessionBegin, ToolState, TurnEnd,
@@ -342,7 +343,7 @@ async fn an_agent_without_work_is_ended_and_goes_on_with_its_conversation_when_t
     let spec = MemberSpec { options, ..MemberSpec::new("script".parse().unwrap(), workspace) };
     bench.team.add_member(name("alice"), spec).unwrap();
     // There before the worker is, so that it has no time to sleep before it.
-    let first = add(&mut bench, prompt("count"));
+    let first = add(&mut bench, prompt("count\nchild"));
     let (alice, peer) = linked(&bench, &[]).await;
     assert_eq!(bench.task(first, "completed").await.result(), Some("prompt 1"));
     let turns = bench.dir().turns(&name("alice"));
@@ -355,9 +356,9 @@ async fn an_agent_without_work_is_ended_and_goes_on_with_its_conversation_when_t
         }
     };
     let root = bench.root.path().to_owned();
-    let agents = || {
+    let running = |wanted: &str| {
         let mut processes = processes_in(&root);
-        processes.retain(|it| fs::read_link(it.join("exe")).is_ok_and(|program| program.ends_with("scripted-agent")));
+        processes.retain(|it| fs::read_link(it.join("exe")).is_ok_and(|program| program.ends_with(wanted)));
         processes
     };
     // None if it sleeps by now.
@@ -410,6 +411,7 @@ async fn an_agent_is_started_for_its_first_turn_and_one_that_can_not_be_gives_it
     bench.heard("alice", "prompt 1").await;
     assert_eq!(has_session(&bench.transcript("alice")), 1);
     bench.ask_to_end("alice", WhenBusy::Refuse);
+    let agents = || running("scripted-agent");
     assert_eq!(ended(alice).await.0, Some(0));
 
     // Its program is gone when it is wanted. The task is told to nobody, and the next life starts the agent at once.
@@ -431,6 +433,7 @@ async fn an_agent_is_started_for_its_first_turn_and_one_that_can_not_be_gives_it
 #[tokio::test]
 async fn an_agent_whose_conversation_is_gone_begins_with_a_summary_of_it() {
     let mut bench = Bench::new();
+    assert_eq!(running("tail"), Vec::<PathBuf>::new(), "nothing of the agent that fell asleep is left");
     let alice = by_hand(&mut bench, &[]).await;
     let first = add(&mut bench, prompt("say the answer is 42\ncount"));
     bench.task(first, "completed").await;

@@ -55,6 +55,8 @@ pub(crate) enum ActionResult {
     /// These messages are acknowledged.
     Acknowledged(Vec<MessageId>),
     /// The worker leaves.
+    /// Whatever is beneath the worker and nobody's is ended.
+    EndLeftovers,
     Leave(WorkerEnd),
 }
 
@@ -198,6 +200,7 @@ impl WorkerHands {
             WorkerAction::WakeAgent => match self.wake_agent() {
                 Ok(()) => ActionResult::Nothing,
                 Err(error) => ActionResult::Event(WorkerEvent::AgentGone { reason: error.with_cause() }),
+            WorkerAction::EndLeftovers => ActionResult::EndLeftovers,
             },
             WorkerAction::Record { attempt, used } => ActionResult::Event(self.record(attempt, used)),
             WorkerAction::Acknowledge { ids } => self.acknowledge(ids),
@@ -241,7 +244,7 @@ impl WorkerHands {
         }
     }
 
-    fn trouble(&mut self, text: String) {
+    pub(crate) fn trouble(&mut self, text: String) {
         self.say(TranscriptText::Trouble { text });
     }
 

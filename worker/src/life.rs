@@ -15,6 +15,7 @@ use teamster_protocol::host::crash;
 use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::model::id::Address;
+use teamster_protocol::model::limits::pace::TURN_TERM_GRACE;
 use teamster_protocol::model::roster::{CellIsolation, StartedBy, WorkerEnd};
 use teamster_protocol::store::watch::{FileChange, FileWatch};
 use teamster_protocol::wire::api::{WorkerPhase, WorkerStatus};
@@ -241,6 +242,12 @@ impl StartedWorker {
                     ActionResult::Nothing => {}
                     ActionResult::Event(event) => events.push_back(event),
                     ActionResult::Acknowledged(ids) => self.core.acknowledged(&ids),
+                    ActionResult::EndLeftovers => {
+                        // No turn runs, and none begins before this is done.
+                        if let Err(left) = self.keeper.end_descendants(None, TURN_TERM_GRACE).await {
+                            self.hands.trouble(left.to_string());
+                        }
+                    }
                     ActionResult::Leave(how) => end = Some(LifeEnd::Leave(how)),
                 }
             }

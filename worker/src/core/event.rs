@@ -336,6 +336,8 @@ pub enum WorkerAction {
     },
     /// End the agent, to start it again later; answered by [`WorkerEvent::AgentAsleep`] once it has ended.
     PutAgentToSleep,
+    /// End the processes that an agent which has fallen asleep left outside of its own group.
+    EndLeftovers,
     /// Start the agent, again with its conversation; answered by [`WorkerEvent::AgentReady`] or [`WorkerEvent::AgentGone`].
     WakeAgent,
     /// Look for members that died holding tasks, and give those back.

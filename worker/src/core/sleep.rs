@@ -55,8 +55,23 @@ impl WorkerCore {
             return self.settle(now_ms, BeforeClaim::Working);
         }
         match self.agent {
-            AgentSleep::FallingAsleep if self.is_held() => self.wake_agent(),
-            AgentSleep::FallingAsleep => self.agent = AgentSleep::Asleep,
+            AgentSleep::FallingAsleep => {
+                match &self.phase {
+                    // The command of a shell, at whose end everything is ended that nobody keeps.
+                    WorkPhase::Turn(turn) if !turn.reads_text() => {}
+                    WorkPhase::Turn(_)
+                    | WorkPhase::Starting
+                    | WorkPhase::Idle
+                    | WorkPhase::Claiming(_)
+                    | WorkPhase::Recording { .. }
+                    | WorkPhase::Parked(_)
+                    | WorkPhase::Left(_) => self.act(WorkerAction::EndLeftovers),
+                }
+                match self.is_held() {
+                    true => self.wake_agent(),
+                    false => self.agent = AgentSleep::Asleep,
+                }
+            }
             AgentSleep::Awake | AgentSleep::Asleep | AgentSleep::Waking => {}
         }
     }
@@ -120,7 +135,8 @@ impl WorkerCore {
     /// The agent is gone: it has fallen asleep, or could not be woken, or ended by itself.
     pub(super) fn agent_gone(&mut self, now_ms: u64, reason: String) {
         if self.agent == AgentSleep::FallingAsleep {
-            // It was to end, and has.
+            // It was to end, and has, as far as it could.
+            self.trouble(reason);
             return self.agent_asleep(now_ms);
         }
         let is_held = self.is_held();

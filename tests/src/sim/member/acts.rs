@@ -111,6 +111,7 @@ impl Worker {
                     world.later(in_ms, Due::TurnEnds(index, life, number));
                 }
             }
+            WorkerAction::EndLeftovers => {}
             WorkerAction::PutAgentToSleep => self.agent.nod_off(world, index, life),
             WorkerAction::WakeAgent => self.agent.wake(world, index, life),
             WorkerAction::Record { attempt, used } => self.record(world, me, attempt, used),

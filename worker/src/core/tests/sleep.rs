@@ -29,7 +29,7 @@ fn sleeping() -> WorkerCore {
         core.step(SLEEP_MS, WorkerEvent::Tick),
         [WorkerAction::Say(TranscriptText::Asleep), WorkerAction::PutAgentToSleep]
     );
-    assert_eq!(core.step(SLEEP_MS, WorkerEvent::AgentAsleep), []);
+    assert_eq!(core.step(SLEEP_MS, WorkerEvent::AgentAsleep), [WorkerAction::EndLeftovers]);
     core
 }
 
@@ -100,12 +100,17 @@ fn a_turn_that_comes_while_it_falls_asleep_waits_for_both() {
     core.step(SLEEP_MS, WorkerEvent::Tick);
     let actions = prompt(&mut core);
     assert!(!actions.contains(&WorkerAction::WakeAgent), "it has not ended yet: {actions:?}");
-    // However it ended: it was to.
-    for ended in [WorkerEvent::AgentAsleep, WorkerEvent::AgentGone { reason: "exit status 1".to_owned() }] {
+    // However it ended: it was to, and what could not be ended is told.
+    let still_there = || "cannot end process 7 (sudo)".to_owned();
+    let trouble = WorkerAction::Say(TranscriptText::Trouble { text: still_there() });
+    for (ended, told) in
+        [(WorkerEvent::AgentAsleep, vec![]), (WorkerEvent::AgentGone { reason: still_there() }, vec![trouble])]
+    {
         let mut core = waiting();
         core.step(SLEEP_MS, WorkerEvent::Tick);
         prompt(&mut core);
-        assert_eq!(core.step(SLEEP_MS, ended), [WorkerAction::WakeAgent]);
+        let wanted = [told, vec![WorkerAction::EndLeftovers, WorkerAction::WakeAgent]].concat();
+        assert_eq!(core.step(SLEEP_MS, ended), wanted);
         assert!(prompted(&awake(&mut core)).is_some());
     }
 }
