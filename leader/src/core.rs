@@ -236,6 +236,11 @@ impl LeaderCore {
                 self.end_by_force(now_ms, &name);
                 self.wait(ask, vec![name]);
             }
+            LeaderAsk::AwaitEnd { name } => {
+                let has_worker = self.members.get(&name).is_some_and(|phase| phase.worker().is_some());
+                // One that is being started is not about to end.
+                self.wait(ask, if has_worker { vec![name] } else { Vec::new() });
+            }
             LeaderAsk::AwaitTurnEnd { name, turn } => self.await_turn_end(ask, name, turn),
             LeaderAsk::HandOver if self.down.is_some() => self.answer(ask, Err("the leader is ending".to_owned())),
             LeaderAsk::HandOver => {
@@ -381,6 +386,7 @@ fn is_death(how: &WorkerEnd) -> bool {
         | WorkerEnd::LeaderGone
         | WorkerEnd::ProviderRefused { .. }
         | WorkerEnd::BudgetSpent { .. }
+        | WorkerEnd::NotStarted { .. }
         | WorkerEnd::GivenUp { .. } => false,
     }
 }
@@ -390,6 +396,7 @@ fn reason(how: &WorkerEnd) -> &str {
         WorkerEnd::Died { reason }
         | WorkerEnd::AgentGone { reason }
         | WorkerEnd::ProviderRefused { reason }
+        | WorkerEnd::NotStarted { reason }
         | WorkerEnd::GivenUp { reason } => reason,
         WorkerEnd::Shutdown => "it was asked to end",
         WorkerEnd::Terminated => "a signal told it to end",

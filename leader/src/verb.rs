@@ -326,8 +326,9 @@ What follows the first word is text: options come before it, or -- does.";
 
 const DM_NOTES: &str = "\
 A member that left in order is started again by a text or a task for it, with its settings and its
-conversation, where a leader runs. With --no-wake nobody is. One that was killed or given up, whose agent
-could not go on, or that has used up its budget is not: see the help of spawn.
+conversation, where a leader runs; one that was shut down only by those of the lead. With --no-wake
+nobody is. One that was killed or given up, whose agent could not go on, or that has used up its budget
+is not: see the help of spawn.
 
 What follows the first word is text: options come before it, or -- does.";
 

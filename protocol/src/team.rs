@@ -17,7 +17,7 @@ use crate::model::board::{Board, BoardFact, ReadFact, WaitingClaimant, WorkerDea
 use crate::model::id::{Address, MemberName, TaskId};
 use crate::model::limits::{LAST_WORDS_BYTES_MAX, LOCK_RETRY};
 use crate::model::mail::Mailbox;
-use crate::model::roster::{CellIsolation, MemberPresence, MemberSpec, Roster, RosterRefusal, TeamFact};
+use crate::model::roster::{AfterLeaving, CellIsolation, MemberPresence, MemberSpec, Roster, RosterRefusal, TeamFact};
 use crate::model::sweep::ring_after;
 use crate::model::task::view::TaskView;
 use crate::model::task::{BoardRefusal, NewTask, TaskClaim, TaskStatus};
@@ -210,18 +210,17 @@ impl Team {
         Ok(())
     }
 
-    /// Lifts the limit of the account that this member uses. Returns who goes on; nobody if no limit holds.
+    /// Lifts the limit of the account that this member uses. Returns the members that this lets go on: those with that account
+    /// that have not left.
     pub fn lift_limit(&mut self, name: &MemberName) -> Result<Vec<MemberName>, TeamError> {
-        let now_ms = clock::now_ms();
-        let mut going_on = Vec::new();
-        self.enroll_if(|roster| {
-            roster.limit_of(name, now_ms)?;
-            going_on = roster.account_of(name).cloned().collect();
-            Some(TeamFact::Unlimited { name: name.clone() })
-        })?;
+        self.enroll(TeamFact::Unlimited { name: name.clone() })?;
         point("limit lifted, nobody rung");
         self.ring_account(name);
-        Ok(going_on)
+        let is_there = |member: &&MemberName| match self.roster().member(member).map(|member| &member.presence) {
+            Ok(MemberPresence::Left { then: AfterLeaving::Stays, .. }) | Err(_) => false,
+            Ok(MemberPresence::Left { .. } | MemberPresence::Joined { .. } | MemberPresence::Expected { .. }) => true,
+        };
+        Ok(self.roster().account_of(name).filter(is_there).cloned().collect())
     }
 
     /// Wakes the members that use the same account of a provider as this one, so that they look whether it is limited.

@@ -17,10 +17,11 @@ use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::mail::Urgency;
 use teamster_protocol::model::notice::{Notice, NoticeKind, TranscriptText};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
-use teamster_protocol::model::roster::{MemberSpec, WorkerEnd, Workspace};
+use teamster_protocol::model::roster::{LimitStanding, MemberSpec, WorkerEnd, Workspace};
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::{NewTask, TaskWork};
 use teamster_protocol::store::transcript;
+use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::team::{MemberState, TaskCommand};
 use teamster_protocol::wire::api::{PromptAnswer, ProtocolHello, WorkerApiClient, WorkerPhase};
 use teamster_protocol::wire::peer::Peer;
@@ -293,7 +294,56 @@ async fn members_of_one_account_are_parked_together_also_after_a_death_and_go_on
     let view = bench.task(task, "completed").await;
     assert_eq!((view.result(), view.attempts.len()), (Some("done"), 1), "it stayed alice's");
     bench.task(second, "completed").await;
-    assert!(bench.team.lift_limit(&bob).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_limit_that_could_not_be_written_down_is_written_later_and_can_be_lifted_before() {
+    for is_lifted_first in [false, true] {
+        let mut bench = Bench::new();
+        let alice = name("alice");
+        let _alice = by_hand(&mut bench, &[]).await;
+        let roster = bench.dir().roster();
+        let aside = roster.with_extension("aside");
+        let away = format!("run mv {} {}", roster.display(), aside.display());
+        let task = add(&mut bench, prompt(&format!("{away}\nlimit 3600000\nsay done")));
+        let turns = bench.dir().turns(&alice);
+        until_said(&turns, |said| matches!(said, TranscriptText::Parked { .. })).await;
+        let untold = "cannot tell others of the limit of the provider, trying again: ";
+        let is_untold =
+            |said: &TranscriptText| matches!(said, TranscriptText::Trouble { text } if text.starts_with(untold));
+        assert!(bench.transcript("alice").iter().any(is_untold));
+        let worker = Pid::from_raw(bench.pid("alice").unwrap().try_into().unwrap());
+        // Whoever lifts it is faster than her next look.
+        kill(worker, Signal::SIGSTOP).unwrap();
+        fs::rename(&aside, &roster).unwrap();
+        if !is_lifted_first {
+            kill(worker, Signal::SIGCONT).unwrap();
+            // She looks at the roster when her mailbox rings.
+            bench.mail("alice", Urgency::Idle, "look");
+            let standing = |seen: Seen<'_>| {
+                seen.team.refresh_roster().unwrap();
+                let standing = seen.team.roster().limit_standing(&name("alice"))?;
+                matches!(standing, LimitStanding::Told { .. }).then_some(())
+            };
+            bench.until("others are told", standing).await;
+        }
+        assert_eq!(bench.team.lift_limit(&alice).unwrap(), [alice]);
+        kill(worker, Signal::SIGCONT).unwrap();
+        assert_eq!(bench.task(task, "completed").await.result(), Some("done"));
+    }
+}
+
+/// Waits until something is said in the transcripts there, whatever is wrong with the rest of the team.
+async fn until_said(turns: &Path, wanted: impl Fn(&TranscriptText) -> bool) {
+    let mut watch = FileWatch::new(LIMIT);
+    watch.add(turns);
+    watch.add(transcript::path_of(turns, 1));
+    let said = async {
+        while !transcript::since(turns, 0).unwrap().iter().any(|entry| wanted(&entry.what)) {
+            watch.changed().await;
+        }
+    };
+    timeout(LIMIT, said).await.expect("it is said in time");
 }
 
 #[tokio::test]
@@ -361,6 +411,7 @@ async fn an_agent_without_work_is_ended_and_goes_on_with_its_conversation_when_t
         processes.retain(|it| fs::read_link(it.join("exe")).is_ok_and(|program| program.ends_with(wanted)));
         processes
     };
+    let agents = || running("scripted-agent");
     // None if it sleeps by now.
     let mut ends: Vec<Child> = Vec::new();
     for process in agents() {
@@ -382,6 +433,7 @@ async fn an_agent_without_work_is_ended_and_goes_on_with_its_conversation_when_t
     // Each of the ways in which work comes: a call, mail, a command, which needs no agent, and a task.
     assert_eq!(peer.prompt(prompt("count")).await.unwrap().turn, 2);
     bench.heard("alice", "prompt 2").await;
+    assert_eq!(running("tail"), Vec::<PathBuf>::new(), "nothing of the agent that fell asleep is left");
     bench.until("it sleeps again", slept(2)).await;
     bench.mail("alice", Urgency::Next, "count");
     bench.heard("alice", "prompt 3").await;
@@ -411,7 +463,6 @@ async fn an_agent_is_started_for_its_first_turn_and_one_that_can_not_be_gives_it
     bench.heard("alice", "prompt 1").await;
     assert_eq!(has_session(&bench.transcript("alice")), 1);
     bench.ask_to_end("alice", WhenBusy::Refuse);
-    let agents = || running("scripted-agent");
     assert_eq!(ended(alice).await.0, Some(0));
 
     // Its program is gone when it is wanted. The task is told to nobody, and the next life starts the agent at once.
@@ -433,7 +484,6 @@ async fn an_agent_is_started_for_its_first_turn_and_one_that_can_not_be_gives_it
 #[tokio::test]
 async fn an_agent_whose_conversation_is_gone_begins_with_a_summary_of_it() {
     let mut bench = Bench::new();
-    assert_eq!(running("tail"), Vec::<PathBuf>::new(), "nothing of the agent that fell asleep is left");
     let alice = by_hand(&mut bench, &[]).await;
     let first = add(&mut bench, prompt("say the answer is 42\ncount"));
     bench.task(first, "completed").await;

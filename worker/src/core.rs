@@ -438,6 +438,7 @@ impl WorkerCore {
                 | WorkerEnd::ProviderRefused { .. }
                 | WorkerEnd::BudgetSpent { .. }
                 | WorkerEnd::Died { .. }
+                | WorkerEnd::NotStarted { .. }
                 | WorkerEnd::GivenUp { .. },
             )
             | None => false,

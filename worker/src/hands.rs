@@ -34,6 +34,7 @@ pub(crate) mod rpc;
 
 use agent::RunningAgent;
 use journal::{KeptEntry, TranscriptPen};
+use limit::UntoldLimit;
 use recall::recall;
 
 /// A call of the leader, on its way to the core.
@@ -54,9 +55,9 @@ pub(crate) enum ActionResult {
     Event(WorkerEvent),
     /// These messages are acknowledged.
     Acknowledged(Vec<MessageId>),
-    /// The worker leaves.
     /// Whatever is beneath the worker and nobody's is ended.
     EndLeftovers,
+    /// The worker leaves.
     Leave(WorkerEnd),
 }
 
@@ -84,6 +85,7 @@ pub(crate) struct WorkerHands {
     /// The trouble that was said last, if nothing was said since.
     troubled: Option<String>,
     limit: HeededLimit,
+    untold: Option<UntoldLimit>,
 }
 
 impl WorkerHands {
@@ -112,6 +114,7 @@ impl WorkerHands {
             complaints: Complaints::default(),
             troubled: None,
             limit: HeededLimit::default(),
+            untold: None,
         }
     }
 
@@ -197,10 +200,10 @@ impl WorkerHands {
                 self.agent.put_to_sleep();
                 ActionResult::Nothing
             }
+            WorkerAction::EndLeftovers => ActionResult::EndLeftovers,
             WorkerAction::WakeAgent => match self.wake_agent() {
                 Ok(()) => ActionResult::Nothing,
                 Err(error) => ActionResult::Event(WorkerEvent::AgentGone { reason: error.with_cause() }),
-            WorkerAction::EndLeftovers => ActionResult::EndLeftovers,
             },
             WorkerAction::Record { attempt, used } => ActionResult::Event(self.record(attempt, used)),
             WorkerAction::Acknowledge { ids } => self.acknowledge(ids),

@@ -9,9 +9,10 @@ use jsonrpsee::types::ErrorObjectOwned;
 use teamster_protocol::model::agent::Permission;
 use teamster_protocol::model::id::{Address, MemberName, MessageId};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
+use teamster_protocol::model::limits::pace::LEAVING_WITHIN;
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::receipt::TextId;
-use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, MemberSpec, TeamFact};
+use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, MemberSpec, TeamFact, WakeRight};
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::{BoardRefusal, TaskWork, WorkKind};
 use teamster_protocol::store::presence::WorkerLife;
@@ -21,6 +22,7 @@ use teamster_protocol::wire::api::{
     SteerPassed, StoppedTurn, TeamEnding, WorkerApiClient, code,
 };
 use teamster_protocol::wire::peer::Peer;
+use tokio::time::timeout;
 
 use super::by_mail::stop_by_mail;
 use crate::core::{LeaderAnswer, LeaderAsk};
@@ -127,8 +129,8 @@ impl FrontServer {
         Ok(())
     }
 
-    /// The settings of a member that left and may be started again by a text; nothing for one that did not leave. Refused for
-    /// one that is started by nothing but a spawn.
+    /// The settings of a member that left and may be started again by a text of the caller; nothing for one that did not leave.
+    /// Refused for one that is started by the lead alone, or by nothing but a spawn.
     fn spec_to_wake(&self, name: &MemberName) -> RpcResult<Option<MemberSpec>> {
         let team = self.shared.team();
         let member = team.roster().member(name).map_err(|refusal| refused(code::NOT_FOUND, refusal.to_string()))?;
@@ -136,10 +138,17 @@ impl FrontServer {
             MemberPresence::Joined { .. }
             | MemberPresence::Expected { .. }
             | MemberPresence::Left { then: AfterLeaving::Again { .. }, .. } => Ok(None),
-            MemberPresence::Left { how, .. } if how.may_be_woken() => Ok(Some(member.spec.clone())),
+            MemberPresence::Left { how, .. }
+                if self.caller.as_ref().is_ok_and(|caller| how.may_be_woken_by(caller)) =>
+            {
+                Ok(Some(member.spec.clone()))
+            }
             MemberPresence::Left { how, .. } => {
-                let why = format!("{name} is started by no text or task: {}", how.sentence());
-                Err(refused(code::REFUSED, format!("{why}\nstart it with teamster spawn {name}")))
+                let (by, hint) = match how.wake_right() {
+                    WakeRight::Nobody => ("by no text or task", format!("start it with teamster spawn {name}")),
+                    WakeRight::LeadAlone | WakeRight::Anybody => ("by the lead alone", ASK_THE_LEAD.to_owned()),
+                };
+                Err(refused(code::REFUSED, format!("{name} is started {by}: {}\n{hint}", how.sentence())))
             }
         }
     }
@@ -210,6 +219,8 @@ impl LeaderApiServer for FrontServer {
         self.authorize(Verb::Dm)?;
         self.must_be_member(&name)?;
         let Some(spec) = self.spec_to_wake(&name)? else { return Ok(None) };
+        // The worker that said goodbye may not have ended quite. If it does not, the start says so.
+        let _ = timeout(LEAVING_WITHIN, self.shared.ask(LeaderAsk::AwaitEnd { name: name.clone() })).await;
         match self.shared.ask(LeaderAsk::Spawn(Box::new(SpawnRequest::again(name.clone(), spec)))).await {
             Ok(LeaderAnswer::Spawned(spawned)) => Ok(Some(spawned)),
             Ok(LeaderAnswer::Ended(_) | LeaderAnswer::TurnEnded(_)) => {

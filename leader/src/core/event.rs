@@ -35,6 +35,11 @@ pub enum LeaderAsk {
         /// The member.
         name: MemberName,
     },
+    /// Wait until the worker of a member that has said goodbye is gone. Answered at once if there is none.
+    AwaitEnd {
+        /// The member.
+        name: MemberName,
+    },
     /// Wait until a turn of a member ends.
     AwaitTurnEnd {
         /// The member.
@@ -122,6 +127,8 @@ pub enum StartFault {
     Worker,
     /// The machine has no room, no descriptors or no processes left, for now.
     Machine,
+    /// That of the spare worker: it ended after it was told whose it is, and the member has not had a start of its own yet.
+    Spare,
 }
 
 /// A deed that the core has decided on, for the daemon to carry out.

@@ -57,7 +57,8 @@ impl MemberLeaving {
             | WorkerEnd::Terminated
             | WorkerEnd::LeaderGone
             | WorkerEnd::ProviderRefused { .. }
-            | WorkerEnd::BudgetSpent { .. } => None,
+            | WorkerEnd::BudgetSpent { .. }
+            | WorkerEnd::NotStarted { .. } => None,
         }
     }
 

@@ -90,9 +90,15 @@ impl LeaderCore {
     pub(super) fn not_ready(&mut self, now_ms: u64, name: MemberName, why: String, fault: StartFault) {
         let Some(MemberPhase::Starting { start, abandoned, .. }) = self.members.get(&name) else { return };
         match (start.clone(), abandoned.clone(), fault) {
-            (StartReason::Asked { ask, .. }, abandoned, _) => {
-                let why = abandoned.map_or(why, |abandoned| abandoned.why);
-                self.end_member(&name, died(why.clone()));
+            // That one is spent, and there is another only after a worker was ready.
+            (start, None, StartFault::Spare) => self.launch(now_ms, name, start),
+            (StartReason::Asked { ask, .. }, abandoned, fault) => {
+                let (why, fault) = abandoned.map_or((why, fault), |abandoned| (abandoned.why, StartFault::Worker));
+                let how = match fault {
+                    StartFault::Worker | StartFault::Spare => died(why.clone()),
+                    StartFault::Machine => WorkerEnd::NotStarted { reason: why.clone() },
+                };
+                self.end_member(&name, how);
                 self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
             }
             (StartReason::Again { .. }, Some(AbandonedStart { why, .. }), _) => self.end_member(&name, died(why)),

@@ -357,6 +357,45 @@ fn a_worker_that_is_not_ready_in_time_is_killed_and_the_reason_told_once() {
 }
 
 #[test]
+fn a_spare_worker_that_died_of_its_order_fails_nothing_and_a_want_of_the_machine_is_no_death() {
+    let starting = || {
+        let mut scene = Scene::new();
+        scene.ask(LeaderAsk::Spawn(Box::new(request("ada"))));
+        scene.feed(LeaderEvent::Prepared { name: name("ada"), workspace: workspace() });
+        scene
+    };
+    let mut scene = starting();
+    let again = scene.feed(not_ready("killed by SIGKILL", StartFault::Spare));
+    assert_eq!(again, [LeaderAction::Launch { name: name("ada") }]);
+    let ready = scene.feed(LeaderEvent::Ready { name: name("ada"), pid: 7 });
+    assert!(matches!(&answers(&ready)[..], [(1, Ok(_))]), "{ready:?}");
+
+    let mut scene = starting();
+    let full = scene.feed(not_ready("no memory", StartFault::Machine));
+    let how = WorkerEnd::NotStarted { reason: "no memory".to_owned() };
+    assert_eq!(full[0], buried("ada", how));
+    assert_eq!(answers(&full), [(1, Err("cannot spawn ada: no memory".to_owned()))]);
+
+    // Nobody wants that start any more.
+    let mut scene = starting();
+    scene.ask(LeaderAsk::Kill { name: name("ada") });
+    let over = scene.feed(not_ready("killed by SIGKILL", StartFault::Spare));
+    assert!(!over.contains(&LeaderAction::Launch { name: name("ada") }), "{over:?}");
+    assert!(!scene.core.is_running(&name("ada")));
+}
+
+#[test]
+fn the_end_of_a_worker_that_said_goodbye_is_waited_for_and_no_start_is() {
+    let mut scene = started("ada");
+    let wait = |scene: &mut Scene| scene.ask(LeaderAsk::AwaitEnd { name: name("ada") });
+    assert_eq!(answers(&wait(&mut scene)), []);
+    assert_eq!(answers(&scene.exit("ada", WorkerEnd::Shutdown)).len(), 1);
+    assert_eq!(answers(&wait(&mut scene)).len(), 1, "nobody is there");
+    scene.ask(LeaderAsk::Spawn(Box::new(request("ada"))));
+    assert_eq!(answers(&wait(&mut scene)).len(), 1, "it is about to begin");
+}
+
+#[test]
 fn a_name_is_spawned_once_and_again_when_it_is_gone() {
     let mut scene = Scene::with(&["ada"]);
     let refused = |actions: Vec<LeaderAction>| match &answers(&actions)[..] {

@@ -48,6 +48,15 @@ pub fn worker_program() -> PathBuf {
 /// How many lines of a worker's log are told as its last words.
 const WORKER_WORDS_LINES_MAX: usize = 3;
 
+/// A worker's process, before it has said a word.
+struct StartedChild {
+    child: Child,
+    /// The length of its log by then.
+    said_before: u64,
+    /// The part of the system to blame if it ends without a reason.
+    to_blame: StartFault,
+}
+
 /// Why there is no worker's process.
 #[derive(Debug)]
 pub(super) struct NotStarted {
@@ -69,7 +78,8 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
     let not_ready = |why: String, fault| LeaderInput::Event(LeaderEvent::NotReady { name: name.clone(), why, fault });
     let heard_seq = last_seq(&shared, &name).await;
     let launched = shared.links.launch(&name, |spare| {
-        let (mut child, said_before) = start(&shared, &name, &spec, spare)?;
+        let mut started = start(&shared, &name, &spec, spare)?;
+        let child = &mut started.child;
         let (Some(stdin), Some(stdout), Some(pid)) = (child.stdin.take(), child.stdout.take(), child.id()) else {
             unreachable!("both streams are piped and the child was not waited for")
         };
@@ -79,9 +89,9 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
             NotStarted::new(&error, format!("its process can not be looked at: {error}"))
         })?;
         let to = LinkedTo::Child(child_identity);
-        Ok(((child, said_before), WorkerLink { peer: Peer::start(stdout, stdin, Methods::new()), to }))
+        Ok((started, WorkerLink { peer: Peer::start(stdout, stdin, Methods::new()), to }))
     });
-    let ((mut child, said_before), WorkerLink { peer, .. }) = match launched {
+    let (StartedChild { mut child, said_before, to_blame }, WorkerLink { peer, .. }) = match launched {
         Ok(launched) => launched,
         Err(NotStarted { why, fault }) => return shared.report(not_ready(why, fault)).await,
     };
@@ -113,12 +123,11 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
                 Ok(status) if status.code() == Some(shortage::EXIT_CODE) => {
                     ("its worker found no room, no descriptors or no memory left".to_owned(), StartFault::Machine)
                 }
-                Ok(status) => {
-                    // What it wrote down itself says more than its exit.
-                    let said = why_it_left(&shared, &name, began_ms);
-                    let ended = || format!("its worker ended before it was ready ({})", exit_words(status));
-                    (said.unwrap_or_else(ended), StartFault::Worker)
-                }
+                // What it wrote down itself says more than its exit.
+                Ok(status) => match why_it_left(&shared, &name, began_ms) {
+                    Some(said) => (said, StartFault::Worker),
+                    None => (format!("its worker ended before it was ready ({})", exit_words(status)), to_blame),
+                },
                 Err(error) => (format!("its worker can not be waited for: {error}"), StartFault::Worker),
             };
             return shared.report(not_ready(with_last_words(&shared, &name, said_before, why), fault)).await;
@@ -196,13 +205,13 @@ async fn wait_for_lock(shared: &LeaderShared, name: &MemberName, began_ms: u64) 
     let _ = timeout(TERM_GRACE, let_go).await;
 }
 
-/// Starts the process, or takes up the spare one. Returns it with the length of its log before its first word.
+/// Starts the process, or takes up the spare one.
 fn start(
     shared: &LeaderShared,
     name: &MemberName,
     spec: &MemberSpec,
     spare: Option<SpareWorker>,
-) -> Result<(Child, u64), NotStarted> {
+) -> Result<StartedChild, NotStarted> {
     let log_path = shared.dir.log_of(&Address::Member(name.clone()));
     let log = stderr_log::open(&log_path).map_err(|error| {
         NotStarted::new(&error, {
@@ -216,12 +225,13 @@ fn start(
         .len();
     let args = arguments(shared, name, spec);
     if let Some(child) = spare.and_then(|spare| spare.take_up(&args, &shared.worker_program)) {
-        return Ok((child, said_before));
+        return Ok(StartedChild { child, said_before, to_blame: StartFault::Spare });
     }
     point("about to start a worker");
     let spawned = command(shared).args(args).stderr(log).spawn();
     point("worker started");
-    spawned.map(|child| (child, said_before)).map_err(|error| {
+    let started = |child| StartedChild { child, said_before, to_blame: StartFault::Worker };
+    spawned.map(started).map_err(|error| {
         let program = shared.worker_program.display();
         let hint = descriptors::way_out(&error).unwrap_or_else(|| {
             "install it beside `teamster`, or end the leader with teamster down and name it with TEAMSTER_WORKER"

@@ -1,12 +1,13 @@
 //! `send` and `steer`: texts to members through the leader, which is linked to the workers.
 
+use jsonrpsee::core::client::Error as RpcError;
 use serde::Serialize;
-use teamster_protocol::model::id::{Address, MemberName};
+use teamster_protocol::model::id::{Address, MemberName, MessageId};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::roster::MemberSpec;
 use teamster_protocol::model::task::{PromptKind, TaskWork};
-use teamster_protocol::wire::api::{LeaderApiClient, PassedVia, PromptAnswer, SteerPassed};
+use teamster_protocol::wire::api::{LeaderApiClient, PassedVia, PromptAnswer, SteerPassed, code};
 
 use super::connect;
 use super::error::OpsError;
@@ -14,14 +15,16 @@ use super::session::Session;
 use super::wake::{AnswerWithWaking, MemberWaking, WakeWish, wake_if_left};
 use crate::verb::Verb;
 
-/// The turn that was started.
+/// The prompt that was given away.
 #[derive(Debug, Serialize)]
 pub struct SentPrompt {
-    /// The member whose turn it is.
+    /// The member that it is for.
     pub name: MemberName,
-    /// The turn.
-    #[serde(flatten)]
-    pub prompted: PromptAnswer,
+    /// The turn that was started with it; nothing if it waits as mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u64>,
+    /// The text's id.
+    pub text: TextId,
 }
 
 /// How a steer was passed on, and when it reaches the agent if that is known.
@@ -34,8 +37,8 @@ pub struct SentSteer {
     pub passed: SteerPassed,
 }
 
-/// Starts a turn of an idle member, which is started again first if it has left. Refused for words where nobody reads. A
-/// leader is started in the background if none runs.
+/// Starts a turn of an idle member, which is started again first if it has left. One that then has something else to do first
+/// gets words as mail. Refused for words where nobody reads. A leader is started in the background if none runs.
 pub async fn send(
     session: &Session,
     name: MemberName,
@@ -49,7 +52,27 @@ pub async fn send(
     must_read(&view.roster().member(&name)?.spec, &name, &work)?;
     let (leader, _) = connect::connect_or_start(session).await?;
     let waking = wake(session, &name, wish).await?;
-    Ok(AnswerWithWaking { answer: SentPrompt { prompted: leader.send(name.clone(), work).await?, name }, waking })
+    let (turn, text) = match (leader.send(name.clone(), work.clone()).await, &waking) {
+        (Ok(PromptAnswer { turn, text }), _) => (Some(turn), text),
+        // Mail or a task that waited for it came first.
+        (Err(RpcError::Call(refusal)), MemberWaking::Woken) if refusal.code() == code::REFUSED => match work {
+            TaskWork::Prompt(text) => (None, TextId::Message(post(session, &name, Urgency::Next, text)?)),
+            TaskWork::Run { .. } => {
+                let (what, _) = OpsError::from(RpcError::Call(refusal)).told();
+                let what = format!("{name} had left and was started again, and has something else to do first: {what}");
+                return Err(OpsError::refused(
+                    what,
+                    format!("leave it on the board: teamster task add --to {name} --run …"),
+                ));
+            }
+        },
+        (Err(error), _) => return Err(error.into()),
+    };
+    Ok(AnswerWithWaking { answer: SentPrompt { name, turn, text }, waking })
+}
+
+fn post(session: &Session, to: &MemberName, urgency: Urgency, text: String) -> Result<MessageId, OpsError> {
+    Ok(session.team()?.post(&Address::Member(to.clone()), urgency, MessageBody::Text { text })?)
 }
 
 /// Says something to a member's running turn. A member that has left is started again, and gets it as mail. A leader is
@@ -72,7 +95,7 @@ pub async fn steer(
         PromptKind::Program => MemberWaking::NotNeeded,
     };
     if waking == MemberWaking::Woken {
-        let id = session.team()?.post(&Address::Member(name.clone()), Urgency::Now, MessageBody::Text { text })?;
+        let id = post(session, &name, Urgency::Now, text)?;
         let passed = SteerPassed { via: PassedVia::Mail, text: TextId::Message(id), state: None };
         return Ok(AnswerWithWaking { answer: SentSteer { name, passed }, waking });
     }

@@ -27,7 +27,11 @@ pub use show::{ShownTask, show};
 /// Starts the member again that a task on the board is for, if it has left, and says so among the warnings of the change.
 async fn wake_for_task(session: &Session, to: &MemberName, wish: WakeWish, changed: &mut BoardChange) {
     match wake_if_left(session, to, wish).await {
-        MemberWaking::NotNeeded | MemberWaking::StaysAway { .. } => {}
+        MemberWaking::NotNeeded => {}
+        waking @ MemberWaking::StaysAway { .. } => {
+            let waits = waking.sentence(to).map(|said| format!("the task waits: {said}"));
+            changed.warnings = waits.into_iter().collect();
+        }
         // All that the board warns of is that the member does not run.
         waking @ MemberWaking::Woken => changed.warnings = waking.sentence(to).into_iter().collect(),
         waking @ MemberWaking::Failed { .. } => changed.warnings.extend(waking.sentence(to)),

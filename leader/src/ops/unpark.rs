@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use teamster_protocol::host::clock;
 use teamster_protocol::model::id::MemberName;
+use teamster_protocol::team::MemberState;
 
 use super::error::OpsError;
 use super::session::Session;
@@ -19,10 +20,10 @@ pub enum UnparkWanted {
     Members(Vec<MemberName>),
 }
 
-/// The members that go on.
+/// The members whose limit is lifted.
 #[derive(Debug, Serialize)]
 pub struct UnparkedMembers {
-    /// Everybody who uses an account whose limit was lifted, by name.
+    /// Those that run, or are being started, and use an account whose limit was lifted, by name.
     pub members: BTreeSet<MemberName>,
 }
 
@@ -31,15 +32,19 @@ pub fn unpark(session: &Session, wanted: UnparkWanted) -> Result<UnparkedMembers
     session.authorize(Verb::Unpark)?;
     let view = session.view()?;
     let now_ms = clock::now_ms();
+    // One that could not write its limit down is parked by its own word.
+    let parked = view.members()?.into_iter().filter(|member| member.state == MemberState::Parked);
+    let parked: BTreeSet<MemberName> = parked.map(|member| member.name).collect();
+    let is_parked = |name: &MemberName| parked.contains(name) || view.roster().limit_of(name, now_ms).is_some();
     let names = match wanted {
         UnparkWanted::All => {
             let all = view.roster().members().map(|(name, _)| name);
-            all.filter(|name| view.roster().limit_of(name, now_ms).is_some()).cloned().collect()
+            all.filter(|name| is_parked(name)).cloned().collect()
         }
         UnparkWanted::Members(names) => {
             for name in &names {
                 session.must_be_member(&view, name)?;
-                if view.roster().limit_of(name, now_ms).is_none() {
+                if !is_parked(name) {
                     let what = format!("{name} is not parked: no limit of its provider holds");
                     return Err(OpsError::refused(what, format!("teamster why {name}")));
                 }
@@ -48,10 +53,13 @@ pub fn unpark(session: &Session, wanted: UnparkWanted) -> Result<UnparkedMembers
         }
     };
     let mut team = session.team()?;
-    let mut members = BTreeSet::new();
+    let (mut lifted, mut members) = (BTreeSet::new(), BTreeSet::new());
     for name in names {
-        // One of the same account before it has lifted the limit of this one.
+        if lifted.contains(&name) {
+            continue;
+        }
         members.extend(team.lift_limit(&name)?);
+        lifted.extend(view.roster().account_of(&name).cloned());
     }
     Ok(UnparkedMembers { members })
 }

@@ -1,18 +1,19 @@
 //! A text or a task for a member that has left starts it again: with its settings, its place and its conversation, as it is on
 //! the roster. Where no leader runs nothing is started; whoever wrote is told what to type.
 //!
-//! Only a member that left in order is started by this. One that was killed, that died or was given up, or that has used up
-//! its budget stays away until somebody spawns it: so nothing is started again and again that can not run.
+//! Only a member that left in order is started by this, and one that the lead had asked to end only by what the lead writes:
+//! no agent undoes that. One that was killed, that died or was given up, or that has used up its budget stays away until
+//! somebody spawns it: so nothing is started again and again that can not run.
 
 use serde::Serialize;
-use teamster_protocol::model::id::MemberName;
-use teamster_protocol::model::roster::{AfterLeaving, MemberPresence};
-use teamster_protocol::team::is_worker_alive;
+use teamster_protocol::model::id::{Address, MemberName};
+use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, WakeRight};
 use teamster_protocol::wire::api::LeaderApiClient;
 
 use super::connect;
 use super::error::OpsError;
 use super::session::Session;
+use crate::verb::ASK_THE_LEAD;
 
 /// Whether a member that has left is started again for what it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,11 +32,11 @@ pub enum MemberWaking {
     NotNeeded,
     /// The member had left, and runs again.
     Woken,
-    /// The member has left and stays away.
+    /// The member has left, or is ending, and stays away.
     StaysAway {
         /// The reason, as a sentence that begins with its name.
         why: String,
-        /// A command to type.
+        /// The way out, with a command to type.
         hint: String,
     },
     /// The member has left, and could not be started.
@@ -66,7 +67,7 @@ impl MemberWaking {
         match self {
             MemberWaking::NotNeeded => None,
             MemberWaking::Woken => Some(format!("{name} had left, and is started again as it was")),
-            MemberWaking::StaysAway { why, hint } => Some(format!("{why}; start it with {hint}")),
+            MemberWaking::StaysAway { why, hint } => Some(format!("{why}; {hint}")),
             MemberWaking::Failed { why } => Some(why.clone()),
         }
     }
@@ -86,23 +87,29 @@ pub(super) async fn wake_if_left(session: &Session, name: &MemberName, wish: Wak
 async fn wake(session: &Session, name: &MemberName, wish: WakeWish) -> Result<MemberWaking, OpsError> {
     let view = session.view()?;
     let Ok(member) = view.roster().member(name) else { return Ok(MemberWaking::NotNeeded) };
-    let MemberPresence::Left { how, then: AfterLeaving::Stays | AfterLeaving::Undecided { .. }, .. } = &member.presence
-    else {
-        return Ok(MemberWaking::NotNeeded);
+    let how = match (&member.presence, wish) {
+        (_, WakeWish::Never) => return Ok(MemberWaking::NotNeeded),
+        (MemberPresence::Left { how, then: AfterLeaving::Stays | AfterLeaving::Undecided { .. }, .. }, _) => how,
+        (MemberPresence::Joined { .. }, _) if member.ending_since_ms().is_some() => {
+            let why = format!("{name} was asked to end and takes nothing more");
+            return Ok(MemberWaking::StaysAway { why, hint: way_out(session, name, "once it has left, ") });
+        }
+        (
+            MemberPresence::Joined { .. }
+            | MemberPresence::Expected { .. }
+            | MemberPresence::Left { then: AfterLeaving::Again { .. }, .. },
+            _,
+        ) => return Ok(MemberWaking::NotNeeded),
     };
-    if wish == WakeWish::Never || is_worker_alive(view.dir(), name, &member.presence)? {
-        return Ok(MemberWaking::NotNeeded);
-    }
-    let hint = format!("teamster spawn {name}");
-    if !how.may_be_woken() {
-        let why = format!("{name} stays away, because {}", how.sentence());
-        return Ok(MemberWaking::StaysAway { why, hint });
+    let stays_away = |why| Ok(MemberWaking::StaysAway { why, hint: way_out(session, name, "") });
+    if !how.may_be_woken_by(&session.caller) {
+        let only = if how.wake_right() == WakeRight::LeadAlone { ", and only the lead starts it again" } else { "" };
+        return stays_away(format!("{name} stays away, because {}{only}", how.sentence()));
     }
     let leader = match connect::connect(session).await {
         Ok((leader, _)) => leader,
         Err(OpsError::NoLeader { .. }) => {
-            let why = format!("{name} has left, and no leader runs that would start it again");
-            return Ok(MemberWaking::StaysAway { why, hint });
+            return stays_away(format!("{name} has left, and no leader runs that would start it again"));
         }
         Err(error) => return Err(error),
     };
@@ -110,4 +117,12 @@ async fn wake(session: &Session, name: &MemberName, wish: WakeWish) -> Result<Me
         Some(_) => MemberWaking::Woken,
         None => MemberWaking::NotNeeded,
     })
+}
+
+/// The way in which the caller has the member again.
+fn way_out(session: &Session, name: &MemberName, when: &str) -> String {
+    match &session.caller {
+        Address::Lead => format!("{when}start it with teamster spawn {name}"),
+        Address::Member(_) => ASK_THE_LEAD.to_owned(),
+    }
 }

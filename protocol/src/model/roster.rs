@@ -16,7 +16,7 @@ mod setup;
 mod worker;
 
 pub use setup::{MemberSpec, NotOnStall, OnStall, StallPolicy, Workspace};
-pub use worker::{CellIsolation, ProbeAnswer, StartedBy, WorkerEnd, WorkerProcess};
+pub use worker::{CellIsolation, ProbeAnswer, StartedBy, WakeRight, WorkerEnd, WorkerProcess};
 
 /// One fact about the roster: the records of `team.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,7 +157,7 @@ pub enum AfterLeaving {
 #[derive(Debug, Clone, Default)]
 pub struct Roster {
     members: BTreeMap<MemberName, Member>,
-    /// The limits of providers that were told last, one an account. They may be over by now.
+    /// What was told last of the limits of providers, one an account.
     limits: Vec<AccountLimit>,
     dir: Option<PathBuf>,
 }
@@ -167,8 +167,41 @@ pub struct Roster {
 struct AccountLimit {
     /// The settings of a member that uses the account.
     spec: MemberSpec,
-    until_ms: u64,
-    reason: String,
+    standing: LimitStanding,
+}
+
+/// What was told last of the limit of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LimitStanding {
+    /// The provider takes no more until this time, which may be past.
+    Told {
+        /// The time at which the limit is over.
+        until_ms: u64,
+        /// The provider's reason.
+        reason: String,
+    },
+    /// Somebody said that the provider takes more again. Kept also where no limit was told before: a member that could not
+    /// write its own down finds here that it is lifted.
+    Lifted {
+        /// The time at which that was said.
+        at_ms: u64,
+    },
+}
+
+impl LimitStanding {
+    /// The limit, if it holds at this time.
+    pub fn holding(&self, now_ms: u64) -> Option<ProviderLimit> {
+        match self {
+            LimitStanding::Told { until_ms, reason } if *until_ms > now_ms => {
+                Some(ProviderLimit { until_ms: Some(*until_ms), reason: reason.clone() })
+            }
+            LimitStanding::Told { .. } | LimitStanding::Lifted { .. } => None,
+        }
+    }
+
+    fn holds_after(&self, at_ms: u64) -> bool {
+        self.holding(at_ms).is_some()
+    }
 }
 
 /// The reason why the roster refuses a question.
@@ -199,10 +232,14 @@ impl Roster {
 
     /// The limit of this member's account, whichever member told it; nothing if it is over.
     pub fn limit_of(&self, name: &MemberName, now_ms: u64) -> Option<ProviderLimit> {
+        self.limit_standing(name)?.holding(now_ms)
+    }
+
+    /// What was told last of the limit of this member's account; nothing if nothing ever was.
+    pub fn limit_standing(&self, name: &MemberName) -> Option<&LimitStanding> {
         let member = self.members.get(name)?;
-        let mut holding = self.limits.iter().filter(|limit| limit.until_ms > now_ms);
-        let limit = holding.find(|limit| limit.spec.has_the_account_of(&member.spec))?;
-        Some(ProviderLimit { until_ms: Some(limit.until_ms), reason: limit.reason.clone() })
+        let limit = self.limits.iter().find(|limit| limit.spec.has_the_account_of(&member.spec))?;
+        Some(&limit.standing)
     }
 
     /// The directory the team was founded for.
@@ -264,12 +301,10 @@ impl LogFold for Roster {
             TeamFact::Answering { name } => self.change(&name, |member| member.hung_ms = None),
             // How a turn stands is in its transcript; this is for whoever follows the team.
             TeamFact::TurnStopped { .. } => {}
-            TeamFact::Limited { name, until_ms, reason } => self.limit_account(&name, at_ms, until_ms, reason),
-            TeamFact::Unlimited { name } => {
-                if let Some(member) = self.members.get(&name) {
-                    self.limits.retain(|limit| !limit.spec.has_the_account_of(&member.spec));
-                }
+            TeamFact::Limited { name, until_ms, reason } => {
+                self.tell_of_limit(&name, at_ms, LimitStanding::Told { until_ms, reason });
             }
+            TeamFact::Unlimited { name } => self.tell_of_limit(&name, at_ms, LimitStanding::Lifted { at_ms }),
             TeamFact::Removed { name } => {
                 self.members.remove(&name);
                 self.forget_limits_of_nobody();
@@ -317,11 +352,16 @@ impl LogFold for Roster {
                 next.write(hung_ms, LEAD, &[TeamFact::Hung { name: name.clone() }])?;
             }
         }
-        for AccountLimit { spec, until_ms, reason } in &self.limits {
-            if let Some((name, _)) = self.members.iter().find(|(_, member)| member.spec.has_the_account_of(spec)) {
-                let limited = TeamFact::Limited { name: name.clone(), until_ms: *until_ms, reason: reason.clone() };
-                next.write(0, LEAD, &[limited])?;
-            }
+        for AccountLimit { spec, standing } in &self.limits {
+            let Some((name, _)) = self.members.iter().find(|(_, member)| member.spec.has_the_account_of(spec)) else {
+                continue;
+            };
+            let name = name.clone();
+            let (at_ms, told) = match standing.clone() {
+                LimitStanding::Told { until_ms, reason } => (0, TeamFact::Limited { name, until_ms, reason }),
+                LimitStanding::Lifted { at_ms } => (at_ms, TeamFact::Unlimited { name }),
+            };
+            next.write(at_ms, LEAD, &[told])?;
         }
         Ok(())
     }
@@ -341,18 +381,18 @@ impl Roster {
         }
     }
 
-    /// Keeps what was told of an account. Of two limits that both hold, the longer one does.
-    fn limit_account(&mut self, name: &MemberName, now_ms: u64, until_ms: u64, reason: String) {
+    /// Keeps what is told of the limit of an account. Of two limits that both hold, the longer one does.
+    fn tell_of_limit(&mut self, name: &MemberName, now_ms: u64, told: LimitStanding) {
         let Some(member) = self.members.get(name) else { return };
         let spec = &member.spec;
-        let known = self.limits.iter().position(|limit| limit.spec.has_the_account_of(spec));
-        match known.map(|index| &mut self.limits[index]) {
-            Some(limit) if limit.until_ms > now_ms.max(until_ms) => {}
-            Some(limit) => {
-                limit.until_ms = until_ms;
-                limit.reason = reason;
+        let known = self.limits.iter_mut().find(|limit| limit.spec.has_the_account_of(spec));
+        match (known, &told) {
+            (Some(limit), LimitStanding::Told { until_ms, .. })
+                if limit.standing.holds_after(now_ms.max(*until_ms)) => {}
+            (Some(limit), LimitStanding::Told { .. } | LimitStanding::Lifted { .. }) => limit.standing = told,
+            (None, LimitStanding::Told { .. } | LimitStanding::Lifted { .. }) => {
+                self.limits.push(AccountLimit { spec: spec.clone(), standing: told })
             }
-            None => self.limits.push(AccountLimit { spec: spec.clone(), until_ms, reason }),
         }
     }
 

@@ -266,6 +266,7 @@ impl Storm {
                 | WorkerEnd::LeaderGone
                 | WorkerEnd::ProviderRefused { .. }
                 | WorkerEnd::BudgetSpent { .. }
+                | WorkerEnd::NotStarted { .. }
                 | WorkerEnd::GivenUp { .. } => true,
                 WorkerEnd::AgentGone { .. } | WorkerEnd::Died { .. } => overdue,
             },

@@ -131,11 +131,44 @@ fn a_member_that_can_not_be_started_is_not_tried_again_by_each_text() {
 }
 
 #[test]
-fn a_member_starts_another_by_writing_to_it() {
+fn no_agent_starts_a_member_that_the_lead_shut_down_and_the_lead_does() {
     let team = led_team();
-    team.ok("spawn alice bob --agent script");
+    team.ok("spawn alice bob --agent script --no-claim");
     let_go(&team, "bob");
-    team.ok("send alice run teamster dm bob count 2>&1");
-    team.until_said("bob", "prompt 1");
-    team.until_said("alice", "bob had left, and is started again as it was");
+    team.ok("send alice run teamster dm bob count 2>&1; teamster task add --to bob count 2>&1");
+    let told =
+        "bob stays away, because it was asked to end, and only the lead starts it again; ask for it: teamster dm lead";
+    team.until_said("alice", told);
+    team.ok("wait --idle");
+    assert_eq!(team.ok("logs alice").matches("only the lead starts it again").count(), 2, "by a task neither");
+    assert_eq!(team.state("bob"), "left");
+    assert!(said(&team, "dm bob count").contains("bob had left, and is started again as it was"));
+    team.until_said("bob", "prompt 2");
+}
+
+#[test]
+fn a_member_that_is_ending_is_said_to_take_nothing_more() {
+    let team = led_team();
+    team.ok("spawn alice --agent script");
+    team.ok("send alice wait");
+    let ending = team.start("shutdown alice --finish");
+    team.until_event("\"kind\":\"ending\"");
+    let told = said(&team, "dm alice count");
+    assert!(told.contains("alice was asked to end and takes nothing more; once it has left, start it with"), "{told}");
+    team.ok("stop alice");
+    assert_eq!(ending.ends().code, Some(0));
+}
+
+#[test]
+fn a_prompt_waits_as_mail_where_a_member_that_is_started_for_it_has_something_else_to_do_first() {
+    let team = led_team();
+    team.ok("spawn alice --agent script");
+    let_go(&team, "alice");
+    team.ok("task add wait");
+    let told = said(&team, "send alice count");
+    assert!(told.contains("alice had left, and is started again as it was"), "{told}");
+    // Whichever came first, she gets both.
+    team.until_event("\"kind\":\"claimed\"");
+    team.ok("steer alice go on");
+    team.until_said("alice", "prompt ");
 }

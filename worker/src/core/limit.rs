@@ -3,7 +3,7 @@
 use teamster_protocol::model::agent::ProviderLimit;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::PARK_DEFAULT;
-use teamster_protocol::model::roster::Roster;
+use teamster_protocol::model::roster::{LimitStanding, Roster};
 
 use super::{WorkerEvent, ms};
 
@@ -22,21 +22,25 @@ impl StandingLimit {
     }
 }
 
-/// The limit of the member's account that the core knows of, as the roster has it.
+/// What the core knows of the limit of its member's account, as the roster has it.
 #[derive(Debug, Default)]
-pub struct HeededLimit(Option<ProviderLimit>);
+pub struct HeededLimit(Option<LimitStanding>);
 
 impl HeededLimit {
     /// Looks at the roster. Returns what is news there: that the account is limited, or no longer.
     pub fn look(&mut self, roster: &Roster, me: &MemberName, now_ms: u64) -> Option<WorkerEvent> {
-        let limit = roster.limit_of(me, now_ms);
-        if limit == self.0 {
+        if !self.is_news(roster, me) {
             return None;
         }
-        self.0 = limit.clone();
-        Some(match limit {
+        self.0 = roster.limit_standing(me).cloned();
+        Some(match self.0.as_ref().and_then(|standing| standing.holding(now_ms)) {
             Some(limit) => WorkerEvent::AccountLimited(limit),
             None => WorkerEvent::LimitLifted,
         })
+    }
+
+    /// Whether the roster says something else of the limit than at the last look.
+    pub fn is_news(&self, roster: &Roster, me: &MemberName) -> bool {
+        self.0.as_ref() != roster.limit_standing(me)
     }
 }

@@ -69,6 +69,7 @@ impl StartedWorker {
             WorkerEnd::AgentGone { .. }
             | WorkerEnd::ProviderRefused { .. }
             | WorkerEnd::Died { .. }
+            | WorkerEnd::NotStarted { .. }
             | WorkerEnd::GivenUp { .. } => 1,
         }
     }

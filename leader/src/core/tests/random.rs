@@ -139,7 +139,7 @@ impl World {
             }
             (WorkerStep::Starting, 0) => {
                 self.processes.remove(&name);
-                let fault = [StartFault::Worker, StartFault::Machine][self.dice.below(2)];
+                let fault = [StartFault::Worker, StartFault::Machine, StartFault::Spare][self.dice.below(3)];
                 self.feed(LeaderEvent::NotReady { name, why: why(), fault });
             }
             (WorkerStep::Starting, _) => {

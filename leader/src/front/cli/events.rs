@@ -188,7 +188,7 @@ fn roster_words(fact: &TeamFact, clock: &DayClock) -> (TextTone, String) {
             let until = clock.at(*until_ms);
             (TextTone::Warn, format!("the provider of {name} takes no more until {until}: {reason}"))
         }
-        TeamFact::Unlimited { name } => (TextTone::Ok, format!("{name} and who shares its account go on")),
+        TeamFact::Unlimited { name } => (TextTone::Ok, format!("the limit of the account of {name} is lifted")),
         TeamFact::Removed { name } => (TextTone::Faint, format!("{name} is off the roster")),
     }
 }

@@ -161,6 +161,7 @@ pub(super) fn left(how: &WorkerEnd) -> String {
         WorkerEnd::AgentGone { reason } => format!("ended because its agent could not go on: {reason}"),
         WorkerEnd::ProviderRefused { reason } => format!("left, as its provider serves it no more: {reason}"),
         WorkerEnd::BudgetSpent { reason } => format!("left, as its budget was used up: {reason}"),
+        WorkerEnd::NotStarted { reason } => format!("could not be started: {reason}"),
         WorkerEnd::Died { reason } => format!("died: {reason}"),
         WorkerEnd::GivenUp { reason } => format!("was given up: {reason}"),
     }

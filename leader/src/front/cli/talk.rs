@@ -67,10 +67,13 @@ pub(super) async fn send(context: &CliContext, args: SendArgs) -> Result<ExitSta
     let place = wait.place(context, &Address::Member(name.clone()), TextKind::Command)?;
     let sent = unless_interrupted(talk::send(&context.session, name, work, wake.wish())).await?;
     note_waking(context, &sent.answer.name, &sent.waking);
-    show_sent(context, place, sent.answer.prompted.text, &sent, |sent| {
-        let SentPrompt { name, prompted } = &sent.answer;
+    show_sent(context, place, sent.answer.text, &sent, |sent| {
+        let SentPrompt { name, turn, text: _ } = &sent.answer;
         let shown = paint(TextTone::Name, name.as_str());
-        format!("{shown} works on it: turn {}; watch with teamster logs {name} -f", prompted.turn)
+        match turn {
+            Some(turn) => format!("{shown} works on it: turn {turn}; watch with teamster logs {name} -f"),
+            None => format!("{shown} has something else to do first, and gets it by mail"),
+        }
     })
     .await
 }

@@ -18,18 +18,20 @@ pub struct UnparkArgs {
 }
 
 pub(super) async fn unpark(context: &CliContext, args: UnparkArgs) -> Result<ExitStatus, CliError> {
+    let all = args.all;
     let wanted = if args.all { UnparkWanted::All } else { UnparkWanted::Members(args.names) };
     let unparked = unpark::unpark(&context.session, wanted)?;
-    context.show(&unparked, sentence)?;
+    context.show(&unparked, |unparked| sentence(unparked, all))?;
     Ok(ExitStatus::Done)
 }
 
-fn sentence(unparked: &UnparkedMembers) -> String {
+fn sentence(unparked: &UnparkedMembers, all: bool) -> String {
     let names: Vec<String> =
         unparked.members.iter().map(|name| paint(TextTone::Name, name.as_str()).to_string()).collect();
     match &names[..] {
-        [] => "nobody is parked".to_owned(),
-        [one] => format!("{one} goes on"),
-        [firsts @ .., last] => format!("{} and {last} go on: they use one account, or each its own", firsts.join(", ")),
+        [] if all => "nobody is parked".to_owned(),
+        [] => "the limit is lifted; nobody runs who uses the account".to_owned(),
+        [one] => format!("the limit is lifted for {one}"),
+        [firsts @ .., last] => format!("the limit is lifted for {} and {last}", firsts.join(", ")),
     }
 }

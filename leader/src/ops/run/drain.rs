@@ -143,7 +143,11 @@ impl Run<'_> {
                 }
                 MemberPresence::Left {
                     how:
-                        WorkerEnd::Shutdown | WorkerEnd::Terminated | WorkerEnd::LeaderGone | WorkerEnd::BudgetSpent { .. },
+                        WorkerEnd::Shutdown
+                        | WorkerEnd::Terminated
+                        | WorkerEnd::LeaderGone
+                        | WorkerEnd::BudgetSpent { .. }
+                        | WorkerEnd::NotStarted { .. },
                     ..
                 } => (CrewStanding::Gone, None),
             };

@@ -13,6 +13,9 @@ pub const END_WITHOUT_TEAM_WITHIN: Duration = Duration::from_secs(TERM_GRACE.as_
 pub const GOODBYE_LOOK: Duration = Duration::from_millis(20);
 /// How long a leader that begins waits for a lock whose holder does not answer.
 pub const LEADER_LOCK_WITHIN: Duration = Duration::from_secs(1);
+/// How long whoever starts a member again waits for the worker that has just said goodbye: for its agent to end, by force if
+/// need be, and for its followers.
+pub const LEAVING_WITHIN: Duration = Duration::from_secs(TERM_GRACE.as_secs() + 2 * KILL_GRACE.as_secs());
 /// How long a new leader waits for the workers that it found before it takes calls.
 pub const LINK_WITHIN: Duration = Duration::from_secs(1);
 /// How long the answer to a ping is waited for: as long as there is a link, since a late answer says that the worker is well

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::agent::options::{AgentLaunch, AgentOptions};
+use crate::model::agent::options::AgentOptions;
 use crate::model::approval::ApprovalRule;
 use crate::model::board::{AutoClaim, WaitingClaimant};
 use crate::model::budget::UsageBudget;
@@ -140,14 +140,6 @@ pub struct MemberSpec {
     pub budget: UsageBudget,
 }
 
-/// Whether a variable of that name can say which account an agent uses: by a key, by the home that it is kept in, or by the
-/// address of the provider.
-fn chooses_account(name: &str) -> bool {
-    const PARTS: [&str; 11] =
-        ["KEY", "TOKEN", "SECRET", "AUTH", "ACCOUNT", "PROFILE", "HOME", "DIR", "CONFIG", "URL", "HOST"];
-    name.to_ascii_uppercase().split('_').any(|part| PARTS.contains(&part))
-}
-
 impl MemberSpec {
     /// A member with this agent and place, and everything else as it is where nothing is said: no role, open tasks are
     /// taken, no options, and the usual answer to silence.
@@ -195,20 +187,17 @@ impl MemberSpec {
     }
 
     /// Whether the other's agent uses the same account of the same provider, as far as the settings of both tell. Then it is
-    /// reached by the same program with the same arguments, its model is of the same provider, and the variables that can
-    /// hold a key or a home are the same. The values are only compared.
+    /// reached by the same program with the same arguments and variables, and its model is of the same provider. Any variable
+    /// may choose an account, and two that are taken for two cost one refused question, while two that are taken for one
+    /// stop a member for nothing: so all are compared.
     pub fn has_the_account_of(&self, other: &MemberSpec) -> bool {
         let provider = |spec: &MemberSpec| Some(spec.options.model.as_ref()?.split_once('/')?.0.to_owned());
         let (Ok(ours), Ok(theirs)) = (self.options.launch(&self.agent), other.options.launch(&other.agent)) else {
             return false;
         };
-        let told = |launch: &AgentLaunch| {
-            let chosen = launch.env.iter().filter(|(name, _)| chooses_account(name));
-            chosen.map(|(name, value)| (name.clone(), value.clone())).collect::<Vec<_>>()
-        };
         (ours.driver, &ours.command, &ours.args) == (theirs.driver, &theirs.command, &theirs.args)
             && provider(self) == provider(other)
-            && told(&ours) == told(&theirs)
+            && ours.env == theirs.env
     }
 
     /// The member as the board knows it.

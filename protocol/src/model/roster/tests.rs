@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::board::AutoClaim;
+use crate::model::id::Address;
 use crate::store::file::{Durability, FactOffset, Log};
 
 fn name(text: &str) -> MemberName {
@@ -309,11 +310,13 @@ fn paths_beneath_a_directory_that_was_moved_move_with_it() {
 }
 
 #[test]
-fn a_member_that_left_in_order_may_be_woken_and_no_other() {
-    let reason = || "why".to_owned();
-    for how in [WorkerEnd::Shutdown, WorkerEnd::LeaderGone] {
-        assert!(how.may_be_woken(), "{how:?}");
+fn who_may_wake_a_member_is_decided_by_how_it_left() {
+    let (reason, ada) = (|| "why".to_owned(), Address::Member(name("ada")));
+    for how in [WorkerEnd::LeaderGone, WorkerEnd::NotStarted { reason: reason() }] {
+        assert!(how.may_be_woken_by(&Address::Lead) && how.may_be_woken_by(&ada), "{how:?}");
     }
+    assert!(WorkerEnd::Shutdown.may_be_woken_by(&Address::Lead));
+    assert!(!WorkerEnd::Shutdown.may_be_woken_by(&ada), "no agent undoes what the lead asked for");
     for how in [
         WorkerEnd::Terminated,
         WorkerEnd::AgentGone { reason: reason() },
@@ -322,7 +325,7 @@ fn a_member_that_left_in_order_may_be_woken_and_no_other() {
         WorkerEnd::Died { reason: reason() },
         WorkerEnd::GivenUp { reason: reason() },
     ] {
-        assert!(!how.may_be_woken(), "{how:?}");
+        assert!(!how.may_be_woken_by(&Address::Lead) && !how.may_be_woken_by(&ada), "{how:?}");
     }
 }
 
@@ -341,7 +344,8 @@ fn an_account_is_the_driver_the_provider_and_the_key_as_far_as_the_settings_tell
     let claude = driving("claude", |_| ());
     for (other, shares) in [
         (driving("claude", model("opus")), true),
-        (driving("claude", with("EDITOR", "vi")), true),
+        (driving("claude", with("GOOGLE_APPLICATION_CREDENTIALS", "/b.json")), false),
+        (driving("claude", with("OPENAI_ORG_ID", "b")), false),
         (driving("mine", |spec| spec.options.driver = Some(crate::model::agent::preset::DriverKind::Claude)), false),
         (driving("codex", |_| ()), false),
         (driving("claude", with("ANTHROPIC_API_KEY", "1")), false),
@@ -378,6 +382,8 @@ fn a_limit_is_of_the_account_and_holds_until_its_time_or_until_it_is_lifted() {
     assert_eq!(until(&roster, &name("dora"), 22), Some(100), "who told it does not matter");
     put(&mut roster, 23, TeamFact::Unlimited { name: bob.clone() });
     assert_eq!(until(&roster, &name("dora"), 23), None);
+    let lifted = Some(&LimitStanding::Lifted { at_ms: 23 });
+    assert_eq!(roster.limit_standing(&name("dora")), lifted, "whoever could not write its own down sees it");
     put(&mut roster, 24, limited(&bob, 60));
     assert_eq!(until(&roster, &bob, 24), Some(60), "after it was lifted, the next word holds");
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::id::Address;
 use crate::model::process::ProcessIdentity;
 
 /// The starter of a worker, who is also the one to start it again.
@@ -82,6 +83,11 @@ pub enum WorkerEnd {
         /// The cause as far as it is known, such as `killed by SIGKILL`.
         reason: String,
     },
+    /// The worker was not started, because the machine had no room, no memory or the like at that time.
+    NotStarted {
+        /// The want of the machine, such as `cannot start teamster-worker: Resource temporarily unavailable`.
+        reason: String,
+    },
     /// The worker died so often that the leader does not start it again.
     GivenUp {
         /// The cause of the last death, and the number of deaths before it.
@@ -89,17 +95,37 @@ pub enum WorkerEnd {
     },
 }
 
+/// Those whose text or task starts a member again that left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WakeRight {
+    /// Anybody: the member left without anybody's wish.
+    Anybody,
+    /// The lead alone, by whose wish the member left: no agent undoes that.
+    LeadAlone,
+    /// Nobody: the member could not run, or was not to. It is started by a spawn.
+    Nobody,
+}
+
 impl WorkerEnd {
-    /// Whether a text or a task starts the member again: it left in order, and somebody only has to have something for it.
-    pub fn may_be_woken(&self) -> bool {
+    /// Those whose text or task starts the member again.
+    pub fn wake_right(&self) -> WakeRight {
         match self {
-            WorkerEnd::Shutdown | WorkerEnd::LeaderGone => true,
+            WorkerEnd::LeaderGone | WorkerEnd::NotStarted { .. } => WakeRight::Anybody,
+            WorkerEnd::Shutdown => WakeRight::LeadAlone,
             WorkerEnd::Terminated
             | WorkerEnd::AgentGone { .. }
             | WorkerEnd::ProviderRefused { .. }
             | WorkerEnd::BudgetSpent { .. }
             | WorkerEnd::Died { .. }
-            | WorkerEnd::GivenUp { .. } => false,
+            | WorkerEnd::GivenUp { .. } => WakeRight::Nobody,
+        }
+    }
+
+    /// Whether a text or a task of this writer starts the member again.
+    pub fn may_be_woken_by(&self, writer: &Address) -> bool {
+        match (self.wake_right(), writer) {
+            (WakeRight::Anybody, _) | (WakeRight::LeadAlone, Address::Lead) => true,
+            (WakeRight::LeadAlone, Address::Member(_)) | (WakeRight::Nobody, _) => false,
         }
     }
 
@@ -112,6 +138,7 @@ impl WorkerEnd {
             WorkerEnd::AgentGone { reason } => format!("its agent is gone: {reason}"),
             WorkerEnd::ProviderRefused { reason } => format!("its provider serves it no more: {reason}"),
             WorkerEnd::BudgetSpent { reason } => format!("its budget is used up: {reason}"),
+            WorkerEnd::NotStarted { reason } => format!("it could not be started: {reason}"),
             WorkerEnd::Died { reason } | WorkerEnd::GivenUp { reason } => reason.clone(),
         }
     }

@@ -252,6 +252,7 @@ fn left(how: &WorkerEnd, at: &str) -> String {
         WorkerEnd::BudgetSpent { reason } => {
             format!("left {at}: its budget was used up: {reason}; it goes on with a higher limit")
         }
+        WorkerEnd::NotStarted { reason } => format!("could not be started {at}: {reason}"),
         WorkerEnd::Died { reason } => format!("died {at}: {reason}"),
         WorkerEnd::GivenUp { reason } => format!("was given up {at}: {reason}"),
     }
