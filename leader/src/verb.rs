@@ -267,6 +267,8 @@ environment before the repository, the repository before you, and you before wha
   workers = 4                # how many a run has
   worktree = true            # run and spawn: a git worktree for each member
   agent = \"shell\"            # run and spawn: what a member drives
+  max-cost = 20              # all tasks of a run, in US dollars; also max-tokens, max-turns and max-time.
+                             # Of a limit that both files have, the lower one holds
 
   [team]
   name = \"crew\"              # repository only: how the team's name begins
@@ -293,6 +295,7 @@ environment before the repository, the repository before you, and you before wha
   approval = \"ask\"           # or auto, deny
   idle-after = \"10m\"         # without work, then its program ends until the next turn; or never
   start = \"for-work\"         # with its first turn; or at-once, with its member
+  max-tokens = \"2M\"         # each member, in all its turns; also max-cost, max-turns and max-time
   on-limit = \"park\"          # wait while the provider takes no more; or end, and give the task back
 
   [prompt]                   # what an agent is told of itself: see teamster agents --prompt
@@ -556,6 +559,7 @@ verbs! {
     TaskEdit = VerbRow::new("task edit", Tasks, "Change a task that nobody is on and that is not completed",
         "teamster task edit 3 --priority 5 --after 1,2\n\
          teamster task edit 3 -f task.md --title parser --no-role\n\
+         teamster task edit 3 --max-cost 2             a failed one may then be tried again\n\
          teamster task edit 3 --run                    it is a command after all")
         .synonyms(&["change", "update"]);
     TaskClear = VerbRow::new("task clear", Tasks, "Remove tasks from the board; the last clear can be taken back",

@@ -4,6 +4,7 @@
 mod answers;
 mod approvals;
 mod bad_input;
+mod budgets;
 mod by_hand;
 mod callers;
 mod cleanup;

@@ -137,6 +137,8 @@ pub struct WorkerCore {
     polls: u64,
     /// The use of all turns that have ended, in all lives.
     used: UsageSum,
+    /// The same, when this life began.
+    used_at_birth: UsageSum,
     /// The same, when the attempt in hand was claimed.
     used_at_claim: UsageSum,
     /// The budget of the task in hand.
@@ -170,6 +172,7 @@ impl WorkerCore {
             turns,
             polls: 0,
             used: UsageSum::default(),
+            used_at_birth: UsageSum::default(),
             used_at_claim: UsageSum::default(),
             allowance: TaskAllowance::default(),
             told_budgets: ToldBudgets::default(),
@@ -180,7 +183,7 @@ impl WorkerCore {
 
     /// The same worker, whose earlier lives have used so much.
     pub fn with_usage(self, used: UsageSum) -> WorkerCore {
-        WorkerCore { used, used_at_claim: used, ..self }
+        WorkerCore { used, used_at_birth: used, used_at_claim: used, ..self }
     }
 
     /// When [`WorkerEvent::Tick`] is due, in milliseconds.

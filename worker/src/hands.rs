@@ -189,6 +189,14 @@ impl WorkerHands {
                 self.keep_session(session);
                 ActionResult::Nothing
             }
+            WorkerAction::TellBudget { task, used } => {
+                self.tell_budget(task, used);
+                ActionResult::Nothing
+            }
+            WorkerAction::WriteLead { text } => {
+                self.write_lead(text);
+                ActionResult::Nothing
+            }
             WorkerAction::TellLimit { until_ms, reason } => self.tell_limit(until_ms, reason),
             WorkerAction::AbortTurn => {
                 point("about to abort");

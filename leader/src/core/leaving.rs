@@ -158,6 +158,7 @@ pub fn fact_if_news(fact: TeamFact, roster: &Roster) -> Option<TeamFact> {
         | TeamFact::Restarting { .. }
         | TeamFact::TurnStopped { .. }
         | TeamFact::Limited { .. }
+        | TeamFact::BudgetNearly { .. }
         | TeamFact::Unlimited { .. }
         | TeamFact::Removed { .. } => true,
     };

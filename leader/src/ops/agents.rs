@@ -17,6 +17,7 @@ use teamster_protocol::model::agent::preset::{
     AgentAbilities, AgentAbility, DriverKind, LLM_PROGRAM, PRESETS, PresetShown, PromptKind, SteerAbility, preset,
 };
 use teamster_protocol::model::agent_form::split_words;
+use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::AgentName;
 use teamster_protocol::model::identity::IdentityKind;
 use teamster_protocol::model::limits::pace::PROGRAM_ANSWER_WITHIN;
@@ -26,6 +27,7 @@ use teamster_protocol::wire::api::SessionKept;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use super::budget::WantedBudget;
 use super::config::{AgentSettings, Config, ConfigScope, ConfiguredCommand, SettingOrigin};
 use super::error::OpsError;
 use super::session::Session;
@@ -62,6 +64,8 @@ pub(super) struct ChosenAgent {
     pub(super) options: AgentOptions,
     /// Whether a member goes on with the conversation that it had.
     pub(super) session: SessionKept,
+    /// How much a new member that drives it may use, where nobody says otherwise.
+    pub(super) budget: UsageBudget,
 }
 
 impl WantedAgent {
@@ -124,13 +128,16 @@ impl WantedAgent {
             return Err(OpsError::refused(what, hint));
         }
         let session = if given.context.is_some() { SessionKept::GivenUp } else { SessionKept::Kept };
-        Ok(ChosenAgent { name, options, session })
+        Ok(ChosenAgent { name, options, session, budget: UsageBudget::default() })
     }
 }
 
 impl ChosenAgent {
-    /// The same, told who it is as the files of settings say by now.
+    /// The same, told who it is and with the budget of its members as the files of settings say by now.
     fn told_by(mut self, config: &Config) -> ChosenAgent {
+        let described = config.agents.iter().filter(|(name, _)| *name == self.name).flat_map(|(_, all)| all);
+        let budgets = described.map(|(_, settings)| settings.budget.wanted());
+        self.budget = budgets.fold(WantedBudget::default(), WantedBudget::lowest).budget();
         let abilities = self.options.abilities(&self.name);
         self.options.identity =
             abilities.and_then(|abilities| config.prompt(IdentityKind::of(abilities)).value.clone());
@@ -192,7 +199,8 @@ fn configured(config: &Config, name: &AgentName) -> Result<AgentOptions, OpsErro
     options.command = resolved(options.command);
     let found = config.agents.iter().find(|(described, _)| described == name);
     for (origin, settings) in found.into_iter().flat_map(|(_, all)| all) {
-        let AgentSettings { driver, command, env, model, effort, approval, idle_after, start, on_limit } = settings;
+        let AgentSettings { driver, command, env, model, effort, approval, idle_after, start, on_limit, budget: _ } =
+            settings;
         let word =
             |value: &Option<super::config::PlacedValue<String>>| value.as_ref().map(|placed| placed.value.clone());
         options.model = options.model.or_else(|| word(model));

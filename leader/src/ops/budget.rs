@@ -30,6 +30,19 @@ impl WantedBudget {
         UsageBudget { max_tokens, max_cost_micro_usd, max_turns, max_time_ms: max_time.and_then(ms) }
     }
 
+    /// The lower limit of both, of each thing that either limits.
+    pub(super) fn lowest(self, other: WantedBudget) -> WantedBudget {
+        fn lower<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+            one.into_iter().chain(other).min()
+        }
+        WantedBudget {
+            max_tokens: lower(self.max_tokens, other.max_tokens),
+            max_cost_micro_usd: lower(self.max_cost_micro_usd, other.max_cost_micro_usd),
+            max_turns: lower(self.max_turns, other.max_turns),
+            max_time: lower(self.max_time, other.max_time),
+        }
+    }
+
     /// The same for a member that had one: it keeps of that what nothing else is wanted for.
     pub fn over(self, before: UsageBudget) -> UsageBudget {
         let wanted = self.budget();

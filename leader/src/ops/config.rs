@@ -8,6 +8,7 @@
 
 mod agent;
 mod approval;
+mod budget;
 mod error;
 mod file;
 mod merge;
@@ -24,6 +25,7 @@ use teamster_protocol::model::task::NewTask;
 
 pub use agent::{AgentSettings, ConfiguredCommand, DRIVERS};
 pub use approval::ConfiguredRule;
+pub use budget::{BudgetSettings, SourcedBudget};
 pub use error::{ConfigError, ConfigFault, ConfigProblem};
 pub use file::{FileSettings, TeamStem};
 pub use merge::{CommandLineSettings, ConfigFile, ConfigLayers};
@@ -122,6 +124,8 @@ pub struct Config {
     pub worktree: SourcedValue<bool>,
     /// The agent that members drive.
     pub agent: SourcedValue<AgentName>,
+    /// How much all tasks of a run together may use.
+    pub run_budget: SourcedBudget,
     /// How long a whole run may take.
     pub run_time: SourcedValue<Option<Duration>>,
     /// How long one attempt at a task may take that does not say so itself.

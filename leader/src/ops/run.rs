@@ -176,7 +176,7 @@ impl<'a> RunOptions<'a> {
             workers: wanted.workers.or(config.workers.value).map(usize::from),
             places: CrewPlaces::of(session, wanted.leftover, wanted.agent, wanted.workspace, wanted.stall)?,
             task_limits: config.task_limits(),
-            budget: wanted.budget.budget(),
+            budget: wanted.budget.over(config.run_budget.wanted().budget()),
             config,
             plan: wanted.plan,
             news,

@@ -173,7 +173,7 @@ pub async fn spawn(
         };
         agent.must_be_installed()?;
         agent.must_have_context(&name, &view)?;
-        let budget = before.map_or_else(|| budget.budget(), |before| budget.over(before.budget));
+        let budget = before.map_or_else(|| budget.over(agent.budget), |before| budget.over(before.budget));
         must_tell_usage(&agent, &budget)?;
         let (workspace, origin) = match workspace.kept(session, view.roster(), &name)? {
             Some(kept) => (kept, PlaceOrigin::Kept),

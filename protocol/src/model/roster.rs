@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::model::agent::{ProviderLimit, SessionId};
-use crate::model::id::{LEAD, MemberName};
+use crate::model::id::{LEAD, MemberName, TaskId};
 use crate::model::limits::RESTARTS_MAX;
 use crate::model::log::{FactStamp, LogFold, SnapshotSink};
 use crate::model::process::ProcessIdentity;
@@ -54,6 +54,13 @@ pub enum TeamFact {
     Limited { name: MemberName, until_ms: u64, reason: String },
     /// The limit of the member's account is lifted: somebody says that its provider takes more again.
     Unlimited { name: MemberName },
+    /// The member has used most of its budget or, with a task, of the budget of that.
+    BudgetNearly {
+        name: MemberName,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+        used: String,
+    },
     /// The member is taken off the roster.
     Removed { name: MemberName },
 }
@@ -267,6 +274,7 @@ impl LogFold for Roster {
         "turn_stopped",
         "limited",
         "unlimited",
+        "budget_nearly",
         "removed",
     ];
 
@@ -301,6 +309,8 @@ impl LogFold for Roster {
             TeamFact::Answering { name } => self.change(&name, |member| member.hung_ms = None),
             // How a turn stands is in its transcript; this is for whoever follows the team.
             TeamFact::TurnStopped { .. } => {}
+            // Told to people.
+            TeamFact::BudgetNearly { .. } => {}
             TeamFact::Limited { name, until_ms, reason } => {
                 self.tell_of_limit(&name, at_ms, LimitStanding::Told { until_ms, reason });
             }

@@ -122,6 +122,7 @@ impl Sim {
                 true => FieldChange::Set(1 + chance.below(3_000)),
                 false => FieldChange::Removed,
             }),
+            budget: None,
         }
     }
 

@@ -8,7 +8,7 @@ use teamster_protocol::model::usage::UsageSum;
 
 use super::allowance::{BudgetOwner, TaskAllowance};
 use super::turn::{RunningTurn, TurnFor, TurnStop};
-use super::{LeaveReason, WorkPhase, WorkerCore};
+use super::{LeaveReason, WorkPhase, WorkerAction, WorkerCore};
 
 /// The budgets that were told of, each once.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,9 +44,23 @@ impl WorkerCore {
         if self.leave.is_none()
             && let Some(limit) = self.settings.budget.spent(&self.used)
         {
+            // A life that has used nothing has nothing to tell: the one before it did.
+            if self.used != self.used_at_birth {
+                self.write_that_spent(limit);
+            }
             let how = WorkerEnd::BudgetSpent { reason: limit.to_string() };
             self.leave = Some(LeaveReason { how, approve: None });
         }
+    }
+
+    /// Tells the lead that the member takes no more.
+    fn write_that_spent(&mut self, limit: BudgetLimit) {
+        let me = &self.settings.me.name;
+        let text = format!(
+            "The budget of {me} is used up: {limit}. It takes no more.\n\
+             It goes on with a higher limit: teamster spawn {me}, with --max-tokens and the like"
+        );
+        self.act(WorkerAction::WriteLead { text });
     }
 
     /// Stops the turn that runs if it has used up a budget, and warns if it nearly has.
@@ -66,6 +80,11 @@ impl WorkerCore {
                 && !std::mem::replace(self.told_nearly(owner), true)
             {
                 self.trouble(owner.has_used(limit));
+                let task = match owner {
+                    BudgetOwner::Task(id) => Some(id),
+                    BudgetOwner::Member => None,
+                };
+                self.act(WorkerAction::TellBudget { task, used: limit.to_string() });
             }
         }
     }
@@ -113,6 +132,7 @@ impl WorkerCore {
         turn.ending = Some(TurnStop::OverBudget { owner, limit });
         if owner == BudgetOwner::Member {
             self.trouble(owner.has_used(limit));
+            self.write_that_spent(limit);
             let how = WorkerEnd::BudgetSpent { reason: limit.to_string() };
             self.leave.get_or_insert(LeaveReason { how, approve: None });
         }

@@ -308,6 +308,18 @@ pub enum WorkerAction {
         /// The provider's words.
         reason: String,
     },
+    /// Write on the roster, for people, that most of a budget is used.
+    TellBudget {
+        /// The task whose budget it is; nothing for that of the member.
+        task: Option<TaskId>,
+        /// The limit with what was used of it.
+        used: String,
+    },
+    /// Write to the lead.
+    WriteLead {
+        /// The words.
+        text: String,
+    },
     /// End the agent's turn; [`WorkerEvent::TurnEnded`] follows.
     AbortTurn,
     /// Write how an attempt ended; answered by [`WorkerEvent::Recorded`], [`WorkerEvent::RecordRefused`] or

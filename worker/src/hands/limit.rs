@@ -1,8 +1,10 @@
-//! The worker's hands on the limit of its provider: members of one account tell each other by the roster.
+//! The worker's hands on what limits it: members of one account tell each other by the roster that their provider takes no more,
+//! and people read there that a budget is nearly used up.
 
 use teamster_protocol::host::clock;
 use teamster_protocol::host::crash::point;
 use teamster_protocol::model::agent::preset::PromptKind;
+use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::roster::TeamFact;
 
 use super::{ActionResult, WorkerHands, is_written};
@@ -34,6 +36,17 @@ impl WorkerHands {
         match self.untold {
             Some(_) => ActionResult::Nothing,
             None => self.heed_limit().map_or(ActionResult::Nothing, ActionResult::Event),
+        }
+    }
+
+    /// Writes on the roster that most of a budget is used, which the transcript tells too.
+    pub(super) fn tell_budget(&mut self, task: Option<TaskId>, used: String) {
+        let name = self.me.name.clone();
+        match self.team.enroll(TeamFact::BudgetNearly { name, task, used }) {
+            Err(error) if !is_written(&error) => {
+                self.trouble(format!("cannot tell on the roster that a budget is nearly used up: {error}"));
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 

@@ -84,6 +84,15 @@ impl WorkerHands {
         WorkerEvent::LeadAsked { question, number }
     }
 
+    /// Writes to the lead what it can read elsewhere too.
+    pub(super) fn write_lead(&mut self, text: String) {
+        match self.team.post(&Address::Lead, Urgency::Next, MessageBody::Text { text }) {
+            Ok(_) => {}
+            Err(error) if is_written(&error) => {}
+            Err(error) => self.trouble(format!("cannot write to the lead: {error}")),
+        }
+    }
+
     /// Answers the lead. A lost answer is silence to it, and its ladder knows what to do about that.
     pub(super) fn reply(&mut self, reply: ShutdownReply) {
         point("about to reply");

@@ -138,7 +138,7 @@ fn board_words(fact: &BoardFact) -> (TextTone, String) {
 
 /// The names of the fields that an edit changes, without their texts.
 fn changed_fields(changes: &TaskChanges) -> String {
-    let TaskChanges { work, title, after, role, agent, priority, timeout_ms } = changes;
+    let TaskChanges { work, title, after, role, agent, priority, timeout_ms, budget } = changes;
     let fields = [
         (work.is_some(), "text".to_owned()),
         (title.is_some(), format!("title {}", title.as_deref().unwrap_or_default())),
@@ -147,6 +147,7 @@ fn changed_fields(changes: &TaskChanges) -> String {
         (agent.is_some(), "agent".to_owned()),
         (priority.is_some(), format!("priority {}", priority.unwrap_or_default())),
         (timeout_ms.is_some(), "timeout".to_owned()),
+        (budget.is_some(), "budget".to_owned()),
     ];
     fields.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, field)| field).collect::<Vec<_>>().join(", ")
 }
@@ -187,6 +188,12 @@ fn roster_words(fact: &TeamFact, clock: &DayClock) -> (TextTone, String) {
         TeamFact::Limited { name, reason, until_ms } => {
             let until = clock.at(*until_ms);
             (TextTone::Warn, format!("the provider of {name} takes no more until {until}: {reason}"))
+        }
+        TeamFact::BudgetNearly { name, task: None, used } => {
+            (TextTone::Warn, format!("{name} has used {used} of its budget"))
+        }
+        TeamFact::BudgetNearly { name, task: Some(id), used } => {
+            (TextTone::Warn, format!("{name} has used {used} of the budget of task {id}"))
         }
         TeamFact::Unlimited { name } => (TextTone::Ok, format!("the limit of the account of {name} is lifted")),
         TeamFact::Removed { name } => (TextTone::Faint, format!("{name} is off the roster")),

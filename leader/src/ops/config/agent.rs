@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use teamster_protocol::model::agent::ApprovalPolicy;
 use teamster_protocol::model::agent::options::{AgentStart, IdleLimit, OnLimit, is_variable_name};
 
-use super::PlacedValue;
+use super::budget::BudgetSettings;
 use super::error::{ConfigFault, ConfigProblems, ConfigReport};
 use super::value::{table, unknown_key, word};
+use super::{PlacedValue, budget};
 use crate::ops::document::value::{length, line, repeated, words, wrong_type};
 use crate::ops::document::{DocumentEntry, DocumentFault, DocumentNode, DocumentValue};
 use crate::ops::duration::NEVER;
@@ -15,7 +16,21 @@ use crate::ops::duration::NEVER;
 /// The drivers that an agent may be spoken to with.
 pub const DRIVERS: [&str; 7] = ["shell", "cmd", "acp", "pi", "claude", "codex", "llm"];
 
-const KEYS: [&str; 9] = ["driver", "command", "env", "model", "effort", "approval", "idle-after", "start", "on-limit"];
+const KEYS: [&str; 13] = [
+    "driver",
+    "command",
+    "env",
+    "model",
+    "effort",
+    "approval",
+    "idle-after",
+    "start",
+    "on-limit",
+    "max-tokens",
+    "max-cost",
+    "max-turns",
+    "max-time",
+];
 
 /// How an agent is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +62,8 @@ pub struct AgentSettings {
     pub start: Option<PlacedValue<AgentStart>>,
     /// What a member that drives it does once its provider takes no more for now.
     pub on_limit: Option<PlacedValue<OnLimit>>,
+    /// How much each member that drives it may use.
+    pub budget: BudgetSettings,
 }
 
 /// Reads one `[agent.NAME]`; `line_of` is the line that a value begins on.
@@ -80,6 +97,7 @@ pub(super) fn read(
                 let on_limit = word.map(|word| word.parse().expect("it is one of the words"));
                 settings.on_limit = on_limit.map(|value| PlacedValue { value, line: at });
             }
+            key if budget::KEYS.contains(&key) => settings.budget.read(key, node, at, problems),
             unknown => unknown_key(unknown, key_span, "[agent.NAME]", &KEYS, problems),
         }
     }

@@ -4,6 +4,7 @@ use teamster_protocol::model::id::BadName;
 use teamster_protocol::model::limits::APPROVAL_RULES_MAX;
 use teamster_protocol::model::limits::sizes::CONFIG_BYTES_MAX;
 
+use crate::ops::budget::BudgetError;
 use crate::ops::document::{self, DocumentError, DocumentFault, quoted};
 
 /// One thing that is wrong with a file of settings.
@@ -35,6 +36,14 @@ pub enum ConfigFault {
         max: u32,
         /// The text as it was written.
         text: String,
+    },
+    /// The value is no budget.
+    #[error("{field}: {why}")]
+    BadBudget {
+        /// The key in question.
+        field: &'static str,
+        /// The fault of the value.
+        why: BudgetError,
     },
     /// None of the words that the key takes.
     #[error("{field} can not be `{}`", quoted(text))]

@@ -8,14 +8,15 @@ use teamster_protocol::model::limits::sizes::{ATTEMPTS_MAX, CONFIG_BYTES_MAX, RU
 use teamster_protocol::model::roster::OnStall;
 
 use super::agent::AgentSettings;
+use super::budget::BudgetSettings;
 use super::error::{ConfigError, ConfigFault, ConfigProblems, ConfigReport};
 use super::value::{named, number, table, unknown_key, word};
-use super::{ConfigScope, ConfiguredPrompts, ConfiguredRule, Durability, PlacedValue, agent, approval, prompt};
+use super::{ConfigScope, ConfiguredPrompts, ConfiguredRule, Durability, PlacedValue, agent, approval, budget, prompt};
 use crate::ops::document::value::{flag, length, line};
 use crate::ops::document::{DocumentEntry, DocumentFault, DocumentFormat, DocumentNode, DocumentValue, place, read};
 
 const SECTIONS: [&str; 6] = ["run", "team", "limits", "agent", "approval", "prompt"];
-const RUN_KEYS: [&str; 3] = ["workers", "worktree", "agent"];
+const RUN_KEYS: [&str; 7] = ["workers", "worktree", "agent", "max-tokens", "max-cost", "max-turns", "max-time"];
 const TEAM_KEYS: [&str; 6] = ["name", "root", "durability", "poll", "on-stall", "stall-after"];
 const LIMITS_KEYS: [&str; 6] =
     ["run-time", "task-time", "attempts", "answer-within", "leader-grace", "approval-within"];
@@ -44,6 +45,7 @@ pub struct FileSettings {
     pub workers: Option<PlacedValue<u16>>,
     pub worktree: Option<PlacedValue<bool>>,
     pub agent: Option<PlacedValue<AgentName>>,
+    pub run_budget: BudgetSettings,
     pub run_time: Option<PlacedValue<Duration>>,
     pub task_time: Option<PlacedValue<Duration>>,
     pub attempts: Option<PlacedValue<u32>>,
@@ -157,6 +159,7 @@ impl ConfigReader<'_> {
                     let agent = self.run_agent(node, problems);
                     settings.agent = agent.map(|value| PlacedValue { value, line: at });
                 }
+                key if budget::KEYS.contains(&key) => settings.run_budget.read(key, node, at, problems),
                 unknown => unknown_key(unknown, key_span, "[run]", &RUN_KEYS, problems),
             }
         }

@@ -13,7 +13,7 @@ use teamster_protocol::model::roster::OnStall;
 
 use super::{
     AgentSettings, Config, ConfigScope, ConfiguredPrompts, ConfiguredRule, Durability, FileSettings, PlacedValue,
-    SettingOrigin, SourcedValue, TeamChoice,
+    SettingOrigin, SourcedBudget, SourcedValue, TeamChoice,
 };
 
 /// A file of settings that was read.
@@ -106,6 +106,12 @@ impl ConfigLayers {
             workers: optional(self.in_files(|settings| settings.workers.as_ref())),
             worktree: or_built_in(self.in_files(|settings| settings.worktree.as_ref()), false),
             agent: or_built_in(self.in_files(|settings| settings.agent.as_ref()), agent_default),
+            run_budget: SourcedBudget {
+                max_tokens: optional(self.lowest_in_files(|settings| settings.run_budget.max_tokens.as_ref())),
+                max_cost: optional(self.lowest_in_files(|settings| settings.run_budget.max_cost.as_ref())),
+                max_turns: optional(self.lowest_in_files(|settings| settings.run_budget.max_turns.as_ref())),
+                max_time: optional(self.lowest_in_files(|settings| settings.run_budget.max_time.as_ref())),
+            },
             run_time: optional(self.in_files(|settings| settings.run_time.as_ref())),
             task_time: optional(self.in_files(|settings| settings.task_time.as_ref())),
             attempts: or_built_in(self.in_files(|settings| settings.attempts.as_ref()), ATTEMPTS_DEFAULT_MAX),
@@ -138,6 +144,18 @@ impl ConfigLayers {
             let placed = field(&file.settings)?;
             Some(SourcedValue { value: placed.value.clone(), origin: file.at(placed.line) })
         })
+    }
+
+    /// Returns the lowest value of the field that a file sets, with its origin: a repository does not raise what its user may
+    /// lose.
+    fn lowest_in_files<T: Copy + Ord>(
+        &self,
+        field: impl Fn(&FileSettings) -> Option<&PlacedValue<T>>,
+    ) -> Option<SourcedValue<T>> {
+        let files = [&self.repository, &self.user];
+        let given = files.into_iter().flatten().filter_map(|file| Some((file, field(&file.settings)?)));
+        let lowest = given.min_by_key(|(_, placed)| placed.value);
+        lowest.map(|(file, placed)| SourcedValue { value: placed.value, origin: file.at(placed.line) })
     }
 
     fn variable_or_file<T: Clone>(

@@ -10,6 +10,7 @@ use teamster_protocol::model::approval::ApprovalRule;
 use teamster_protocol::model::id::{AgentName, TeamName};
 use teamster_protocol::model::identity::IdentityKind;
 
+use super::budget::dollars;
 use super::merge::length_text;
 use super::{
     AgentSettings, Config, ConfigScope, ConfiguredCommand, ConfiguredRule, PlacedValue, SettingOrigin, SourcedValue,
@@ -87,6 +88,10 @@ impl Config {
             optional_row("run.workers", &self.workers, |workers| json!(workers), "4, or one a task"),
             row("run.worktree", &self.worktree, |worktree| json!(worktree)),
             row("run.agent", &self.agent, |agent| json!(agent.as_str())),
+            optional_row("run.max-tokens", &self.run_budget.max_tokens, |tokens| json!(tokens), "no limit"),
+            optional_row("run.max-cost", &self.run_budget.max_cost, |cost| dollars(*cost), "no limit"),
+            optional_row("run.max-turns", &self.run_budget.max_turns, |turns| json!(turns), "no limit"),
+            optional_row("run.max-time", &self.run_budget.max_time, |time| json!(length_text(*time)), "no limit"),
             self.team_row(team, name),
             row("team.root", &self.root, |_| json!(root.to_string_lossy())),
             row("team.durability", &self.durability, |durability| json!(durability.word())),
@@ -168,7 +173,7 @@ fn optional_row<T>(
 }
 
 fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings) -> Vec<ConfigRow> {
-    let AgentSettings { driver, command, env, model, effort, approval, idle_after, start, on_limit } = settings;
+    let AgentSettings { driver, command, env, model, effort, approval, idle_after, start, on_limit, budget } = settings;
     let text = |placed: &PlacedValue<String>| PlacedValue { value: json!(placed.value), line: placed.line };
     let command = command.as_ref().map(|placed| {
         let value = match &placed.value {
@@ -196,7 +201,7 @@ fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings
         ("start", start.as_ref().map(|placed| PlacedValue { value: json!(placed.value.word()), line: placed.line })),
         ("on-limit", on_limit),
     ];
-    let given = keys.into_iter().filter_map(|(key, placed)| placed.map(|placed| (key, placed)));
+    let given = keys.into_iter().filter_map(|(key, placed)| placed.map(|placed| (key, placed))).chain(budget.shown());
     let rows = given.map(|(key, placed)| {
         let origin = OriginRow::of(&origin.at_line(placed.line));
         let starts_something = matches!(key, "driver" | "command" | "env" | "approval");

@@ -1,5 +1,6 @@
 //! Files of settings as a user writes them, what is said about them, and who wins.
 
+use std::num::NonZeroU64;
 use std::path::Path;
 
 use teamster_protocol::model::identity::IdentityKind;
@@ -12,6 +13,8 @@ const FULL: &str = r#"
 workers = 6
 worktree = true
 agent = "pi"
+max-tokens = "2M"
+max-cost = 0.5
 
 [team]
 name = "crew"
@@ -33,6 +36,9 @@ command = ["pi", "--mode", "rpc"]
 model = "some/model"
 effort = "high"
 approval = "ask"
+on-limit = "end"
+max-turns = 50
+max-time = "2h"
 
 [agent.pi.env]
 PI_KEY = "secret"
@@ -65,26 +71,33 @@ fn every_key_is_read_and_shown_with_the_line_it_stands_on() {
     {"key":"run.workers","value":6,"from":"repository","file":"/src/tool/teamster.toml","line":3}
     {"key":"run.worktree","value":true,"from":"repository","file":"/src/tool/teamster.toml","line":4}
     {"key":"run.agent","value":"pi","from":"repository","file":"/src/tool/teamster.toml","line":5}
-    {"key":"team.name","value":"crew-9c030b","from":"repository","file":"/src/tool/teamster.toml","line":8,"note":"ends with what is derived from the repository's place"}
+    {"key":"run.max-tokens","value":2000000,"from":"repository","file":"/src/tool/teamster.toml","line":6}
+    {"key":"run.max-cost","value":0.5,"from":"repository","file":"/src/tool/teamster.toml","line":7}
+    {"key":"run.max-turns","value":null,"from":"built_in","note":"no limit"}
+    {"key":"run.max-time","value":null,"from":"built_in","note":"no limit"}
+    {"key":"team.name","value":"crew-9c030b","from":"repository","file":"/src/tool/teamster.toml","line":10,"note":"ends with what is derived from the repository's place"}
     {"key":"team.root","value":"/teams","from":"built_in"}
-    {"key":"team.durability","value":"process","from":"repository","file":"/src/tool/teamster.toml","line":9}
-    {"key":"team.poll","value":"2s","from":"repository","file":"/src/tool/teamster.toml","line":10}
-    {"key":"team.on-stall","value":"restart","from":"repository","file":"/src/tool/teamster.toml","line":11}
-    {"key":"team.stall-after","value":"5m","from":"repository","file":"/src/tool/teamster.toml","line":12}
-    {"key":"limits.run-time","value":"2h","from":"repository","file":"/src/tool/teamster.toml","line":15}
-    {"key":"limits.task-time","value":"30m","from":"repository","file":"/src/tool/teamster.toml","line":16}
-    {"key":"limits.attempts","value":5,"from":"repository","file":"/src/tool/teamster.toml","line":17}
-    {"key":"limits.answer-within","value":"20s","from":"repository","file":"/src/tool/teamster.toml","line":18}
-    {"key":"limits.leader-grace","value":"1m","from":"repository","file":"/src/tool/teamster.toml","line":19}
+    {"key":"team.durability","value":"process","from":"repository","file":"/src/tool/teamster.toml","line":11}
+    {"key":"team.poll","value":"2s","from":"repository","file":"/src/tool/teamster.toml","line":12}
+    {"key":"team.on-stall","value":"restart","from":"repository","file":"/src/tool/teamster.toml","line":13}
+    {"key":"team.stall-after","value":"5m","from":"repository","file":"/src/tool/teamster.toml","line":14}
+    {"key":"limits.run-time","value":"2h","from":"repository","file":"/src/tool/teamster.toml","line":17}
+    {"key":"limits.task-time","value":"30m","from":"repository","file":"/src/tool/teamster.toml","line":18}
+    {"key":"limits.attempts","value":5,"from":"repository","file":"/src/tool/teamster.toml","line":19}
+    {"key":"limits.answer-within","value":"20s","from":"repository","file":"/src/tool/teamster.toml","line":20}
+    {"key":"limits.leader-grace","value":"1m","from":"repository","file":"/src/tool/teamster.toml","line":21}
     {"key":"limits.approval-within","value":"10m","from":"built_in"}
     {"key":"prompt.with-shell","value":null,"from":"built_in","note":"see teamster agents --prompt"}
     {"key":"prompt.without-shell","value":null,"from":"built_in","note":"see teamster agents --prompt"}
-    {"key":"agent.pi.driver","value":"pi","from":"repository","file":"/src/tool/teamster.toml","line":22,"note":"not trusted, since a repository's file starts nothing by itself"}
-    {"key":"agent.pi.command","value":["pi","--mode","rpc"],"from":"repository","file":"/src/tool/teamster.toml","line":23,"note":"not trusted, since a repository's file starts nothing by itself"}
-    {"key":"agent.pi.env","value":{"PI_KEY":"(hidden)"},"from":"repository","file":"/src/tool/teamster.toml","line":28,"note":"not trusted, since a repository's file starts nothing by itself"}
-    {"key":"agent.pi.model","value":"some/model","from":"repository","file":"/src/tool/teamster.toml","line":24}
-    {"key":"agent.pi.effort","value":"high","from":"repository","file":"/src/tool/teamster.toml","line":25}
-    {"key":"agent.pi.approval","value":"ask","from":"repository","file":"/src/tool/teamster.toml","line":26,"note":"not trusted, since a repository's file starts nothing by itself"}
+    {"key":"agent.pi.driver","value":"pi","from":"repository","file":"/src/tool/teamster.toml","line":24,"note":"not trusted, since a repository's file starts nothing by itself"}
+    {"key":"agent.pi.command","value":["pi","--mode","rpc"],"from":"repository","file":"/src/tool/teamster.toml","line":25,"note":"not trusted, since a repository's file starts nothing by itself"}
+    {"key":"agent.pi.env","value":{"PI_KEY":"(hidden)"},"from":"repository","file":"/src/tool/teamster.toml","line":33,"note":"not trusted, since a repository's file starts nothing by itself"}
+    {"key":"agent.pi.model","value":"some/model","from":"repository","file":"/src/tool/teamster.toml","line":26}
+    {"key":"agent.pi.effort","value":"high","from":"repository","file":"/src/tool/teamster.toml","line":27}
+    {"key":"agent.pi.approval","value":"ask","from":"repository","file":"/src/tool/teamster.toml","line":28,"note":"not trusted, since a repository's file starts nothing by itself"}
+    {"key":"agent.pi.on-limit","value":"end","from":"repository","file":"/src/tool/teamster.toml","line":29}
+    {"key":"agent.pi.max-turns","value":50,"from":"repository","file":"/src/tool/teamster.toml","line":30}
+    {"key":"agent.pi.max-time","value":"2h","from":"repository","file":"/src/tool/teamster.toml","line":31}
     "#);
 }
 
@@ -94,6 +107,10 @@ fn where_nobody_says_anything_it_is_built_in() {
     {"key":"run.workers","value":null,"from":"built_in","note":"4, or one a task"}
     {"key":"run.worktree","value":false,"from":"built_in"}
     {"key":"run.agent","value":"shell","from":"built_in"}
+    {"key":"run.max-tokens","value":null,"from":"built_in","note":"no limit"}
+    {"key":"run.max-cost","value":null,"from":"built_in","note":"no limit"}
+    {"key":"run.max-turns","value":null,"from":"built_in","note":"no limit"}
+    {"key":"run.max-time","value":null,"from":"built_in","note":"no limit"}
     {"key":"team.name","value":"crew-9c030b","from":"place","note":"derived from the repository, or the directory"}
     {"key":"team.root","value":"/teams","from":"built_in"}
     {"key":"team.durability","value":"power","from":"built_in"}
@@ -460,4 +477,21 @@ fn a_text_of_who_an_agent_is_may_have_many_lines_and_be_empty() {
     let said = error(ConfigScope::User, long.as_bytes());
     assert!(said.contains("`with-shell` has more than 8192 bytes"), "{}", said.replace("xxxxxxxx", ""));
     assert!(said.contains("did you mean `with-shell`?"), "{}", said.replace("xxxxxxxx", ""));
+}
+
+#[test]
+fn of_a_budget_that_both_files_limit_the_lower_limit_holds() {
+    let repository = file(ConfigScope::Repository, "[run]\nmax-cost = 100\nmax-turns = 5");
+    let user = file(ConfigScope::User, "[run]\nmax-cost = \"2.50\"\nmax-turns = 10\nmax-time = \"1h\"");
+    let layers = ConfigLayers { repository: Some(repository), user: Some(user), ..ConfigLayers::default() };
+    let budget = layers.merge().run_budget;
+    assert_eq!(budget.max_cost.value.map(NonZeroU64::get), Some(2_500_000));
+    assert!(matches!(budget.max_cost.origin, SettingOrigin::File { scope: ConfigScope::User, line: 2, .. }));
+    assert_eq!(budget.max_turns.value.map(NonZeroU64::get), Some(5));
+    assert_eq!(budget.max_time.value, Some(Duration::from_secs(3600)));
+    assert_eq!(budget.max_tokens.value, None);
+    let refused = error(ConfigScope::User, b"[agent.pi]\nmax-tokens = 0\nmax-cost = \"much\"\nmax-time = 5");
+    for words in ["a budget of nothing", "`much` is not an amount", "`max-time`"] {
+        assert!(refused.contains(words), "{refused}");
+    }
 }

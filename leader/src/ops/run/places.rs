@@ -60,13 +60,14 @@ impl<'a> CrewPlaces<'a> {
         let config = &session.config;
         let AgentOptions { env, approval, .. } = agent.options.clone();
         let given = AgentOptions { env, approval, ..AgentOptions::default() };
+        let chosen = agent.clone().choose(&session.config)?;
         let wanted = CrewPlace {
-            agent: agent.clone().choose(&session.config)?,
+            budget: chosen.budget,
+            agent: chosen,
             workspace: workspace.clone().request(session)?,
             worktree: None,
             role: None,
             stall: stall.stall(session),
-            budget: UsageBudget::default(),
         };
         if wanted.agent.session == SessionKept::GivenUp {
             let first = "w1".parse().expect("it is a name");
@@ -100,7 +101,7 @@ impl<'a> CrewPlaces<'a> {
         let workers = before.iter().filter_map(|(name, place)| Some((number(name)?, place.as_ref().ok()?)));
         let first = workers.min_by_key(|(number, _)| *number).map(|(_, place)| place.clone());
         let new = first
-            .map(|first| CrewPlace { worktree: None, role: None, budget: UsageBudget::default(), ..first })
+            .map(|first| CrewPlace { worktree: None, role: None, budget: first.agent.budget, ..first })
             .unwrap_or(wanted);
         new.agent.must_be_installed()?;
         Ok(CrewPlaces { config, wanted: given, new, before })
@@ -118,7 +119,8 @@ impl<'a> CrewPlaces<'a> {
             Some(agent) if *agent != place.agent.name => {
                 let agent = self.named(agent)?;
                 agent.must_be_installed().map_err(of_agent)?;
-                Ok(CrewPlace { agent, ..place })
+                let budget = if self.before.contains_key(&member.name) { place.budget } else { agent.budget };
+                Ok(CrewPlace { agent, budget, ..place })
             }
             Some(_) | None => Ok(place),
         }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use teamster_protocol::model::id::{AgentName, Role, TaskId};
+use teamster_protocol::model::budget::UsageBudget;
+use teamster_protocol::model::id::{Address, AgentName, Role, TaskId};
 use teamster_protocol::model::task::{FieldChange, NewTask, TaskChanges, TaskWork, title_of};
 use teamster_protocol::team::{BoardChange, TaskCommand};
 
 use super::add::must_be_title;
+use crate::ops::budget::WantedBudget;
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
 use crate::verb::Verb;
@@ -30,6 +32,10 @@ pub struct WantedEdit {
     pub priority: Option<i32>,
     /// How long one attempt may take.
     pub timeout: Option<FieldChange<Duration>>,
+    /// How much all attempts together may use. A limit that is not given stays.
+    pub budget: WantedBudget,
+    /// That no limit of its budget stays but those that are given.
+    pub budget_anew: bool,
 }
 
 /// Changes a task that nobody is on and that is not completed.
@@ -38,11 +44,17 @@ pub fn edit(session: &Session, id: TaskId, wanted: WantedEdit) -> Result<BoardCh
     wanted.title.as_deref().map_or(Ok(()), must_be_title)?;
     let mut team = session.team()?;
     let changes = changes_of(&team.new_task(id)?, wanted);
+    if changes.budget.is_some() && session.caller != Address::Lead {
+        return Err(OpsError::refused(
+            "only the lead may change the budget of a task",
+            "ask for it: teamster dm lead TEXT",
+        ));
+    }
     Ok(team.command(TaskCommand::Edit { id, changes })?)
 }
 
 fn changes_of(task: &NewTask, wanted: WantedEdit) -> TaskChanges {
-    let WantedEdit { text, is_command, title, after, role, agent, priority, timeout } = wanted;
+    let WantedEdit { text, is_command, title, after, role, agent, priority, timeout, budget, budget_anew } = wanted;
     let follows = task.title == title_of(task.work.text());
     let title = title.or_else(|| text.as_deref().filter(|_| follows).map(title_of));
     let work = match (&task.work, text, is_command) {
@@ -55,11 +67,15 @@ fn changes_of(task: &NewTask, wanted: WantedEdit) -> TaskChanges {
         FieldChange::Set(timeout) => FieldChange::Set(timeout.as_millis() as u64),
         FieldChange::Removed => FieldChange::Removed,
     });
-    TaskChanges { work, title, after, role, agent, priority, timeout_ms }
+    let before = if budget_anew { UsageBudget::default() } else { task.budget };
+    let budget = (budget_anew || budget != WantedBudget::default()).then(|| budget.over(before));
+    TaskChanges { work, title, after, role, agent, priority, timeout_ms, budget }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use teamster_protocol::model::task::CommandInput;
 
     use super::*;
@@ -80,6 +96,24 @@ mod tests {
         assert_eq!(changed(&named, "make all", None).title, "build");
         assert_eq!(changed(&derived, "make all", Some("all")).title, "all");
         assert_eq!(changed(&named, "make all", None).work, TaskWork::run("make all"), "a command stays one");
+    }
+
+    #[test]
+    fn a_limit_of_the_budget_stays_unless_all_are_taken_away() {
+        let of = |tokens, turns| UsageBudget {
+            max_tokens: NonZeroU64::new(tokens),
+            max_turns: NonZeroU64::new(turns),
+            ..UsageBudget::default()
+        };
+        let task = NewTask { budget: of(100, 3), ..NewTask::new(TaskWork::run("make")) };
+        let more = WantedBudget { max_tokens: NonZeroU64::new(500), ..WantedBudget::default() };
+        let wanted = WantedEdit { budget: more, ..WantedEdit::default() };
+        assert_eq!(changes_of(&task, wanted.clone()).budget, Some(of(500, 3)));
+        let anew = WantedEdit { budget_anew: true, ..wanted };
+        assert_eq!(changes_of(&task, anew).budget, Some(of(500, 0)));
+        let none = WantedEdit { budget_anew: true, ..WantedEdit::default() };
+        assert_eq!(changes_of(&task, none).budget, Some(UsageBudget::default()));
+        assert_eq!(changes_of(&task, WantedEdit::default()).budget, None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BoardRefusal, NewTask, TaskWork, check_title, check_work};
+use crate::model::budget::UsageBudget;
 use crate::model::id::{AgentName, Role, TaskId};
 
 /// The changes of one edit; what is not given stays as it is.
@@ -29,6 +30,9 @@ pub struct TaskChanges {
     /// How long one attempt may take before it fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<FieldChange<u64>>,
+    /// How much all attempts together may use, whole: what is not in it is not limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<UsageBudget>,
 }
 
 /// The change of a field that a task need not have.
@@ -63,7 +67,7 @@ impl TaskChanges {
 
     /// Applies the changes to a task as it was asked for.
     pub fn apply(self, task: &mut NewTask) {
-        let TaskChanges { work, title, after, role, agent, priority, timeout_ms } = self;
+        let TaskChanges { work, title, after, role, agent, priority, timeout_ms, budget } = self;
         if let Some(work) = work {
             task.work = work;
         }
@@ -84,6 +88,9 @@ impl TaskChanges {
         }
         if let Some(timeout_ms) = timeout_ms {
             task.timeout_ms = timeout_ms.into_value();
+        }
+        if let Some(budget) = budget {
+            task.budget = budget;
         }
     }
 }

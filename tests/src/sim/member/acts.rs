@@ -93,6 +93,12 @@ impl Worker {
             WorkerAction::AskLead { asked, .. } => world.oracle.broke(format!("nobody asked {}", asked.question)),
             WorkerAction::Permit { question, .. } => world.oracle.broke(format!("nobody asked {question}")),
             WorkerAction::KeepSession { session } => world.oracle.broke(format!("nobody told of session {session}")),
+            WorkerAction::TellBudget { task, used } => {
+                let _ = world.enroll(me.as_str(), TeamFact::BudgetNearly { name: who.name.clone(), task, used });
+            }
+            WorkerAction::WriteLead { text } => {
+                world.post(me.clone(), &Address::Lead, Urgency::Next, MessageBody::Text { text });
+            }
             WorkerAction::TellLimit { until_ms, reason } => {
                 let limited = TeamFact::Limited { name: who.name.clone(), until_ms, reason };
                 if world.enroll(me.as_str(), limited).is_ok() {

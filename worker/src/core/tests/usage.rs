@@ -129,7 +129,9 @@ fn a_task_that_uses_up_its_budget_is_warned_of_once_then_stopped_and_fails() {
     let (mut core, _) = allowed(limited_to(100, 0), turn(20, 0, 0));
     assert_eq!(core.step(NOW_MS, WorkerEvent::Used(told(57, 0))).len(), 1, "79 of 100");
     let warned = core.step(NOW_MS, WorkerEvent::Used(told(58, 0)));
-    assert_eq!(warned.last(), Some(&trouble("task 1 has used 80 of 100 tokens of its budget")));
+    assert_eq!(warned[1], trouble("task 1 has used 80 of 100 tokens of its budget"));
+    let used = "80 of 100 tokens".to_owned();
+    assert_eq!(warned[2..], [WorkerAction::TellBudget { task: Some(TaskId(1)), used }]);
     assert_eq!(core.step(NOW_MS, WorkerEvent::Used(told(70, 0))).len(), 1, "once");
     assert_eq!(core.step(NOW_MS, WorkerEvent::Used(told(80, 0))).last(), Some(&WorkerAction::AbortTurn));
     assert_eq!(core.step(NOW_MS, WorkerEvent::Used(told(90, 0))).len(), 1, "it is stopped once");
@@ -163,7 +165,7 @@ fn the_time_of_a_budget_is_looked_at_for_the_warning_and_for_the_end() {
     let (mut core, _) = allowed(budget, UsageSum { time_ms: 4_000, ..UsageSum::default() });
     assert_eq!(core.next_tick_ms(), Some(NOW_MS + 4_000));
     let warned = core.step(NOW_MS + 4_000, WorkerEvent::Tick);
-    assert_eq!(warned, [trouble("task 1 has used 8.0 s of 10.0 s of its budget")]);
+    assert_eq!(warned[0], trouble("task 1 has used 8.0 s of 10.0 s of its budget"));
     assert_eq!(core.next_tick_ms(), Some(NOW_MS + 6_000));
     assert_eq!(core.step(NOW_MS + 6_000, WorkerEvent::Tick), [WorkerAction::AbortTurn]);
     let actions = ends(&mut core, NOW_MS + 6_001, TurnEnd::Aborted);
@@ -185,7 +187,10 @@ fn a_member_that_uses_up_its_budget_gives_its_task_back_and_leaves_for_good() {
     core.step(NOW_MS, WorkerEvent::PromptTaken);
     let actions = core.step(NOW_MS, WorkerEvent::Used(told(49, 0)));
     let said = trouble("this member has used 101 of 100 tokens of its budget");
-    assert_eq!(actions[1..], [said, WorkerAction::AbortTurn]);
+    assert_eq!(actions[1], said);
+    assert!(
+        matches!(&actions[2..], [WorkerAction::WriteLead { text }, WorkerAction::AbortTurn] if text.contains("101 of 100 tokens"))
+    );
     let actions = ends(&mut core, NOW_MS, TurnEnd::Aborted);
     let is_release = |action: &WorkerAction| {
         matches!(action, WorkerAction::Record { attempt: AttemptEnd::Release { why: ReleaseWhy::WorkerLeft, .. }, .. })
@@ -199,7 +204,20 @@ fn a_member_that_uses_up_its_budget_gives_its_task_back_and_leaves_for_good() {
 fn a_member_that_has_used_its_budget_takes_no_more_in_a_later_life() {
     let mut core = member(limited_to(0, 3), UsageSum { turns: 3, ..UsageSum::default() });
     let how = WorkerEnd::BudgetSpent { reason: "3 of 3 turns".to_owned() };
-    assert_eq!(core.step(NOW_MS, WorkerEvent::AgentReady { session: None }).last(), Some(&WorkerAction::Leave { how }));
+    let actions = core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
+    assert_eq!(actions.last(), Some(&WorkerAction::Leave { how: how.clone() }));
+    let writes =
+        |actions: &[WorkerAction]| actions.iter().any(|action| matches!(action, WorkerAction::WriteLead { .. }));
+    assert!(!writes(&actions), "the life before it has written");
+    // The one that takes the last turn writes.
+    let mut core = member(limited_to(0, 3), UsageSum { turns: 2, ..UsageSum::default() });
+    core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
+    core.step(NOW_MS, claimed_for(PromptKind::Conversation, 1));
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    ends(&mut core, NOW_MS, TurnEnd::Completed);
+    let actions = core.step(NOW_MS, WorkerEvent::Recorded);
+    assert_eq!(actions.last(), Some(&WorkerAction::Leave { how }));
+    assert!(writes(&actions), "{actions:?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use teamster_protocol::model::task::FieldChange;
 
 use super::add::read_text;
 use super::{CliContext, CliError, ExitStatus, show_changed};
+use crate::front::cli::budget::BudgetArgs;
 use crate::ops::duration::parse_duration;
 use crate::ops::task::{self, WantedEdit};
 
@@ -55,6 +56,12 @@ pub struct EditArgs {
     /// Let an attempt take as long as it takes
     #[arg(long)]
     pub no_timeout: bool,
+    /// How much all its attempts together may use; a limit that is not given stays
+    #[command(flatten)]
+    pub budget: BudgetArgs,
+    /// Limit its use no more, but for what is given besides
+    #[arg(long)]
+    pub no_budget: bool,
 }
 
 pub(in crate::front::cli) async fn edit(context: &CliContext, args: EditArgs) -> Result<ExitStatus, CliError> {
@@ -70,6 +77,8 @@ pub(in crate::front::cli) async fn edit(context: &CliContext, args: EditArgs) ->
         agent: field_change(args.agent, args.no_agent),
         priority: args.priority,
         timeout: field_change(args.timeout, args.no_timeout),
+        budget: args.budget.wanted(),
+        budget_anew: args.no_budget,
     };
     let changed = task::edit(&context.session, args.id, wanted)?;
     show_changed(context, &changed, |_| format!("task {} is changed", args.id))
