@@ -56,8 +56,8 @@ fn a_run_has_a_worker_for_each_agent_that_its_plan_asks_for() {
          [[task]]\nid = \"two\"\nprompt = \"hello\"\nagent = \"cmd:printf two-%s {}\"\nafter = [\"one\"]\n\
          [[task]]\nid = \"three\"\nrun = \"echo three $TEAMSTER_MEMBER\"\n",
     );
-    let said = team.fails(2, &format!("run {plan} -w 2"));
-    assert!(said.contains("2 are too few workers: the tasks ask for cmd:echo one {}, cmd:printf two-%s {}"), "{said}");
+    let said = team.fails(2, &format!("run {plan} -w 1"));
+    assert!(said.contains("1 are too few workers: the tasks ask for cmd:echo one {}, cmd:printf two-%s {}"), "{said}");
     let planned = team.json(&format!("run {plan} --dry-run"));
     let spawns: Vec<(&str, &str)> = planned["spawns"]
         .as_array()

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
 use teamster_protocol::model::id::{AgentName, MemberName, Role};
-use teamster_protocol::model::task::NewTask;
+use teamster_protocol::model::task::{NewTask, TaskWork};
 
 use super::RunLeftover;
 use crate::ops::error::run::RunError;
@@ -61,6 +61,8 @@ struct AgentShare {
     agent: Option<AgentName>,
     tasks: usize,
     workers: usize,
+    /// Whether some of its tasks are words, which not every worker reads.
+    has_words: bool,
 }
 
 /// Chooses the crew for these tasks. `there` are the members that run and can take tasks; each that takes what is for
@@ -68,7 +70,7 @@ struct AgentShare {
 /// new member gets one of the names in `taken`, which are all that run.
 ///
 /// Each agent that tasks ask for has one of the workers at least, and so have the tasks that ask for none: refused where
-/// there are too few for that. Each further worker is for the agent that has the most tasks for each of its workers.
+/// there are too few for that. Commands that ask for none are done by whoever is there, if there is no worker left for them. Each further worker is for the agent that has the most tasks for each of its workers.
 pub(super) fn crew(
     tasks: &[NewTask],
     workers: WorkerCount,
@@ -137,19 +139,26 @@ fn shared_out<'a>(
 ) -> Result<Vec<Option<AgentName>>, RunError> {
     let mut shares: Vec<AgentShare> = Vec::new();
     for task in tasks.iter().filter(|task| task.to.is_none() && task.role.is_none()) {
+        let has_words = !matches!(task.work, TaskWork::Run { .. });
         match shares.iter_mut().find(|share| share.agent == task.agent) {
-            Some(share) => share.tasks += 1,
-            None => shares.push(AgentShare { agent: task.agent.clone(), tasks: 1, workers: 0 }),
+            Some(share) => {
+                share.tasks += 1;
+                share.has_words |= has_words;
+            }
+            None => shares.push(AgentShare { agent: task.agent.clone(), tasks: 1, workers: 0, has_words }),
         }
     }
-    let asked = shares.len();
     let free: usize = shares.iter().map(|share| share.tasks).sum();
     let workers = match workers {
         WorkerCount::Wanted(workers) => workers,
-        WorkerCount::AtMost(usual) => free.min(usual).max(asked),
+        WorkerCount::AtMost(usual) => free.min(usual).max(shares.len()),
     };
+    if shares.len() > workers && shares.len() > 1 {
+        shares.retain(|share| share.agent.is_some() || share.has_words);
+    }
+    let asked = shares.len();
     if shares.is_empty() {
-        shares.push(AgentShare { agent: None, tasks: 0, workers: 0 });
+        shares.push(AgentShare { agent: None, tasks: 0, workers: 0, has_words: false });
     }
     let mut count = 0;
     for who in present {
@@ -207,8 +216,6 @@ fn unused(stem: &str, used: &mut BTreeSet<MemberName>) -> MemberName {
 
 #[cfg(test)]
 mod tests {
-    use teamster_protocol::model::task::TaskWork;
-
     use super::*;
 
     fn task(to: Option<&str>, role: Option<&str>) -> NewTask {
@@ -325,7 +332,8 @@ mod tests {
 
     #[test]
     fn too_few_workers_for_the_agents_are_an_error() {
-        let tasks = [asks(Some("pi")), asks(Some("llm")), asks(None)];
+        let words = NewTask { work: TaskWork::Prompt("review it".to_owned()), ..asks(None) };
+        let mut tasks = [asks(Some("pi")), asks(Some("llm")), words];
         let refused = crew(&tasks, WorkerCount::Wanted(2), &[], &BTreeSet::new()).unwrap_err();
         assert_eq!(
             refused.to_string(),
@@ -339,6 +347,10 @@ mod tests {
         let there = [drives("ada", "pi"), drives("ben", "llm"), drives("cy", "shell")];
         assert_eq!(with_agents(&tasks, Some(2), &there), [], "all are there");
         assert_eq!(with_agents(&tasks, Some(3), &there[..2]), pairs(&[("w1", "")]));
+        tasks[2] = asks(None);
+        let two = pairs(&[("pi", "pi"), ("llm", "llm")]);
+        assert_eq!(with_agents(&tasks, Some(2), &[]), two, "whoever is there runs a command");
+        assert_eq!(with_agents(&tasks, Some(3), &[])[2], pairs(&[("w1", "")])[0]);
     }
 
     #[test]
