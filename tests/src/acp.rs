@@ -20,6 +20,7 @@
 //! | `mode` | says the mode that it is in |
 //! | `ask TITLE` | asks for permission, waits for the answer as long as it takes, says it |
 //! | `storm COUNT` | asks that often before it reads an answer, and says how many were answered |
+//! | `leave` | starts a command in a session of its own, and never ends it |
 //! | `wait` | waits until the turn is cancelled, or for a text |
 //! | `unknown` | tells and asks what nobody knows, and says how it was answered |
 //! | `flood COUNT` | says that many pieces of text and as many unknown things |
@@ -28,13 +29,14 @@
 //! | `limit` | tells once in a session that the provider takes no more |
 //! | `die` | exits with status 9 |
 //! | `garbage` | says words that are no message, for ever |
+//! | `hang` | reads nothing and says nothing any more |
 
 use std::collections::VecDeque;
 use std::env;
 use std::fs;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::exit;
+use std::process::{Command, Stdio, exit};
 
 use serde_json::{Value, json};
 
@@ -179,6 +181,13 @@ impl AcpAgent {
                 }
                 self.say(&format!("{count} answered\n"));
             }
+            "leave" => {
+                let mut command = Command::new("setsid");
+                command.args(["sh", "-c", "tail -f /dev/null >/dev/null & echo; wait"]).stdin(Stdio::null());
+                let mut command = command.stdout(Stdio::piped()).spawn().expect("a process can be started");
+                let out = command.stdout.take().expect("it is piped");
+                BufReader::new(out).read_line(&mut String::new()).expect("it says that both run");
+            }
             "wait" => return self.wait(),
             "unknown" => {
                 self.update(&json!({"sessionUpdate": "weather_update", "rain": true}));
@@ -205,6 +214,9 @@ impl AcpAgent {
             }
             "die" => exit(DIED),
             "garbage" => garbage(),
+            "hang" => loop {
+                std::thread::park();
+            },
             // What else is said to it is a conversation.
             _ => {}
         }

@@ -2,6 +2,7 @@
 //! for ever (proc_pid_stat(5), field 22; /proc/sys/kernel/random/boot_id).
 
 pub mod ancestry;
+pub mod beneath;
 pub mod children;
 pub mod command_line;
 pub mod exit;

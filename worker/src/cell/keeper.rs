@@ -4,9 +4,10 @@
 //! *child subreaper*: an orphan among its descendants becomes its child. So nothing beneath a worker can get away, and
 //! the kernel itself gives the proof that nothing is left: `waitpid` says `ECHILD`.
 //!
-//! Only two things are ever signalled: a child of ours that has not been reaped, and a group that such
+//! Only two things are ever signalled by their number: a child of ours that has not been reaped, and a group that such
 //! a child leads or that we made and such a child is in. Neither number can have passed to a stranger.
-//! Grandchildren need no signal: when their parent dies they are children of ours.
+//! Grandchildren need no signal: when their parent dies they are children of ours. Those of an agent that lives on are
+//! signalled each by a descriptor that holds it.
 //!
 //! Children that this process had before it became a worker belong to somebody else: a shell starts jobs, and then
 //! replaces itself by this program. Those are reaped, and neither signalled nor waited for.
@@ -32,6 +33,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpgid};
 use rustix::process::{WaitOptions, wait};
 use teamster_protocol::host::crash::point;
+use teamster_protocol::host::process::beneath::{BeneathProcess, StartTicks, in_groups_since};
 use teamster_protocol::host::process::children;
 use teamster_protocol::host::process::strangers::StrangerProcesses;
 use teamster_protocol::model::kill_ladder::{EndingRound, GroupEnding, KillLadder};
@@ -147,6 +149,29 @@ impl CellKeeper {
         }
     }
 
+    /// Ends what was started beneath the leader of `group` since this time, in groups of its own: SIGTERM, after `grace` SIGKILL.
+    /// What is in `group` itself stays.
+    pub async fn end_beneath(
+        &mut self,
+        group: &ProcessGroup,
+        since: StartTicks,
+        grace: Duration,
+    ) -> Result<(), LeftBehind> {
+        let mut climb = LadderClimb::begin(grace);
+        loop {
+            let present = in_groups_since(group.id(), since);
+            if present.is_empty() {
+                return Ok(());
+            }
+            match self.next_round(&mut climb, present.iter().copied().map(KeeperTarget::Beneath)).await {
+                AfterRound::LookAgain => {}
+                AfterRound::GaveUp => {
+                    return Err(LeftBehind::of(present.into_iter().map(BeneathProcess::pid).collect()));
+                }
+            }
+        }
+    }
+
     /// As [`end_descendants`](CellKeeper::end_descendants), residents and all.
     pub async fn end_all(&mut self, grace: Duration) -> Result<NothingLeft, LeftBehind> {
         residents::unsettle_all();
@@ -247,6 +272,8 @@ impl ProcessGroup {
 enum KeeperTarget {
     Group(Pid),
     Process(Pid),
+    /// No child of ours.
+    Beneath(BeneathProcess),
 }
 
 /// Where every child is reached: by its group where the group is ours.
@@ -283,6 +310,12 @@ fn send(signal: Signal, target: KeeperTarget) {
     let sent = match target {
         KeeperTarget::Group(group) => signal::killpg(group, signal),
         KeeperTarget::Process(process) => signal::kill(process, signal),
+        KeeperTarget::Beneath(process) => {
+            if let Err(error) = process.signal(signal) {
+                tracing::warn!(%signal, ?target, %error, "cannot signal");
+            }
+            return;
+        }
     };
     match sent {
         // ESRCH: a group of which only the zombie in our hands was left. Nothing is lost by it.

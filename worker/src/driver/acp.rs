@@ -360,6 +360,11 @@ impl AgentDialect for AcpDialect {
         }
     }
 
+    /// codex-acp does, and the protocol says nothing of it.
+    fn leaves_commands(&self) -> bool {
+        true
+    }
+
     fn abort(&mut self) -> Vec<DialectStep> {
         let Some(turn) = &mut self.turn else { return Vec::new() };
         turn.is_cancelled = true;

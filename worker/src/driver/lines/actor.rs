@@ -4,6 +4,7 @@
 use std::io;
 use std::process::{Command, ExitStatus, Stdio};
 
+use teamster_protocol::host::process::beneath::StartTicks;
 use teamster_protocol::host::process::exit::exit_words;
 use teamster_protocol::model::agent::{AgentExit, AgentFault, TurnEnd};
 use teamster_protocol::model::limits::pace::LAST_LINES_WITHIN;
@@ -35,6 +36,8 @@ pub(super) struct LineActor<D> {
     /// When it has to be ready, or a turn that was aborted to have ended.
     due: Option<Instant>,
     is_ready: bool,
+    /// When the turn began, if the program may leave commands of it running.
+    commands_since: Option<StartTicks>,
 }
 
 /// The next thing that the actor must act on.
@@ -124,6 +127,7 @@ impl<D: AgentDialect> LineActor<D> {
             said: TextTail::default(),
             due,
             is_ready: false,
+            commands_since: None,
         })
     }
 
@@ -189,7 +193,12 @@ impl<D: AgentDialect> LineActor<D> {
                 }
                 ActorInput::Order(order) => {
                     let steps = match order {
-                        LineOrder::Prompt { id, text } => self.dialect.prompt(id, text),
+                        LineOrder::Prompt { id, text } => {
+                            if self.dialect.leaves_commands() {
+                                self.commands_since = StartTicks::now().ok();
+                            }
+                            self.dialect.prompt(id, text)
+                        }
                         LineOrder::Steer(steer) => self.dialect.steer(steer),
                         LineOrder::Permit { question, answer } => self.dialect.permit(question, answer),
                     };
@@ -269,11 +278,22 @@ impl<D: AgentDialect> LineActor<D> {
                 DialectStep::BeginAfresh => self.begin_afresh().await?,
                 DialectStep::Tell(news) => {
                     let news = self.take_note(news)?;
+                    if let AgentNews::TurnEnded { end: TurnEnd::Aborted, .. } = &news {
+                        self.end_commands().await;
+                    }
                     self.tell(news).await;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Ends what the program left running of a turn that was aborted.
+    async fn end_commands(&mut self) {
+        let Some(since) = self.commands_since.take() else { return };
+        if let Err(left) = self.keeper.end_beneath(&self.program, since, self.setup.term_grace).await {
+            self.tell(AgentNews::Trouble(format!("of the turn that was stopped: {left}"))).await;
+        }
     }
 
     /// The program has ended in this way: it is started once more if its dialect knows that to help, and else that is all.

@@ -37,6 +37,11 @@ pub trait AgentDialect: Send + 'static {
     /// The turn that runs is to end soon. May be called when it has just ended.
     fn abort(&mut self) -> Vec<DialectStep>;
 
+    /// Whether the agent may leave commands running of a turn that it was told to end. Then those are ended with the turn.
+    fn leaves_commands(&self) -> bool {
+        false
+    }
+
     /// The program said this, without the line's end. Never an empty line.
     fn take_line(&mut self, line: &str) -> Result<Vec<DialectStep>, NonsenseSaid>;
 }
