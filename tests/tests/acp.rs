@@ -236,7 +236,7 @@ async fn a_limit_of_the_provider_parks_the_member_with_its_task() {
     let _alice = by_hand(&mut bench, "", &[]).await;
     let task = add(&mut bench, "limit\nsay done");
     let parked = bench.said("alice", |said| matches!(said, TranscriptText::Parked { .. })).await;
-    let why = "Internal error: all is used up";
+    let why = "Internal error: all is used up (try 1 of 10)";
     assert!(
         matches!(&parked, TranscriptText::Parked { task: Some(id), reason, .. } if *id == task && reason == why),
         "{parked:?}"
@@ -258,4 +258,37 @@ async fn an_agent_that_dies_or_speaks_nonsense_in_a_turn_costs_an_attempt() {
         assert_eq!(processes_in(bench.root.path()), Vec::<PathBuf>::new());
         assert!(bench.dir().turns(&name("alice")).exists());
     }
+}
+
+#[tokio::test]
+async fn a_turn_that_the_agent_never_ends_is_stopped_with_its_agent() {
+    let bench = Bench::new();
+    let (alice, peer) = linked(&bench, "").await;
+    let mut bench = bench;
+    peer.prompt(prompt("say begun\nhang")).await.unwrap();
+    bench.heard("alice", "begun").await;
+    peer.abort("enough".to_owned()).await.unwrap();
+    bench.said("alice", |said| matches!(said, TranscriptText::TurnEnded { turn: 1, end: TurnEnd::Aborted, .. })).await;
+    assert_eq!(ended(alice).await.0, Some(1));
+    bench.team.refresh(|_| ()).unwrap();
+    let left = bench.team.members().unwrap().remove(0).left;
+    let why = "the agent did not end a turn that was aborted";
+    assert!(matches!(&left, Some(WorkerEnd::AgentGone { reason }) if reason == why), "{left:?}");
+    assert_eq!(processes_in(bench.root.path()), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
+async fn what_an_agent_leaves_running_of_a_turn_that_was_stopped_ends_with_the_turn() {
+    let bench = Bench::new();
+    let (_alice, peer) = linked(&bench, "").await;
+    let mut bench = bench;
+    let before = processes_in(bench.root.path()).len();
+    peer.prompt(prompt("leave\nsay begun\nwait")).await.unwrap();
+    bench.heard("alice", "begun").await;
+    assert_eq!(processes_in(bench.root.path()).len(), before + 2);
+    peer.abort("enough".to_owned()).await.unwrap();
+    bench.said("alice", |said| matches!(said, TranscriptText::TurnEnded { turn: 1, end: TurnEnd::Aborted, .. })).await;
+    assert_eq!(processes_in(bench.root.path()).len(), before);
+    let task = add(&mut bench, "count");
+    assert_eq!(bench.task(task, "completed").await.result(), Some("prompt 2"), "the agent goes on");
 }

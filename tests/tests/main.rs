@@ -5,6 +5,7 @@
 
 mod acp;
 mod agents;
+mod bad_agents;
 #[path = "../../worker/tests/bench.rs"]
 #[expect(dead_code, reason = "shared with the tests of the crate worker")]
 mod bench;

@@ -68,6 +68,18 @@ async fn a_line_without_an_end_is_not_kept_for_ever() {
     assert!(reason.ends_with("a line is longer than 16777216 bytes"), "{reason}");
 }
 
+#[tokio::test]
+async fn a_program_that_is_never_ready_is_ended_in_its_time() {
+    let (ready_within, term_grace) = (Duration::from_secs(1), Duration::from_millis(300));
+    for script in ["exec tail -f /dev/null", "trap '' TERM; while :; do read -r _ || exec tail -f /dev/null; done"] {
+        let command = vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()];
+        let setup = LineSetup { ready_within, term_grace, ..LineSetup::new("/", command) };
+        let dialect = ScriptDialect::new(SessionOrigin::New, None);
+        let (_driver, mut news) = LineDriver::start(setup, dialect).unwrap();
+        assert_eq!(reason_of_death(&mut news).await, "the agent was not ready within 1 s", "{script}");
+    }
+}
+
 /// A dialect whose turn ends by one line that means more than the channel of news holds.
 struct BurstDialect;
 
