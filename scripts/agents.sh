@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 node=22.23.5
 # The name of the agent and its version, its package, its program within node_modules, and what that is called if not as the
-# agent.
+# agent. llm is of this repository, and built.
 agents='
 pi        1.6.0    @earendil-works/pi-coding-agent  .bin/pi
 claude    2.1.332  @anthropic-ai/claude-code        @anthropic-ai/claude-code-linux-x64/claude
@@ -20,8 +20,10 @@ opencode  1.18.33  opencode-ai                      opencode-linux-x64/bin/openc
 old-pi    0.73.1   @mariozechner/pi-coding-agent    .bin/pi  pi
 claude-agent-acp 0.101.0 @agentclientprotocol/claude-agent-acp .bin/claude-agent-acp
 codex-acp 2.6.0    @agentclientprotocol/codex-acp   .bin/codex-acp
+gemini    0.61.0   @google/gemini-cli               .bin/gemini
 qwen      0.24.4   @qwen-code/qwen-code             .bin/qwen
 kimi      2.1.0    @moonshot-ai/kimi-code           .bin/kimi
+llm       0.1.0
 '
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/teamster-agents
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
@@ -82,7 +84,11 @@ for name in "${names[@]}"; do
         exit 2
     fi
     read -r _ version package program called <<<"$row"
-    install "$name-$version" "$package@$version" "$program" "${called:-$name}"
+    if [ -n "$package" ]; then
+        install "$name-$version" "$package@$version" "$program" "${called:-$name}"
+    else
+        (cd worker/llm && CARGO_TARGET_DIR=$target cargo build --quiet --locked)
+    fi
     chosen+=("$name-$version")
 done
 

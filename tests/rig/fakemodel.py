@@ -978,10 +978,19 @@ EMIT = {"anthropic": AnthropicEmit, "chat": ChatEmit, "responses": ResponsesEmit
 MODELS = ["claude-sonnet-4-5", "claude-haiku-4-5", "gpt-5", "gpt-5-codex", "gemini-2.5-pro", "gemini-2.5-flash", "rig-model"]
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        # An agent that was killed closes what it had open.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class H(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "fakemodel"
     timeout = 120
+    # A piece of an answer leaves when it is written.
+    disable_nagle_algorithm = True
 
     def log_message(self, *a):
         pass
@@ -1180,9 +1189,9 @@ def main():
     DEFAULT = a.default
     if a.dump:
         os.makedirs(a.dump, exist_ok=True)
-    ThreadingHTTPServer.daemon_threads = True
-    ThreadingHTTPServer.request_queue_size = 64
-    srv = ThreadingHTTPServer(("127.0.0.1", a.port), H)
+    Server.daemon_threads = True
+    Server.request_queue_size = 64
+    srv = Server(("127.0.0.1", a.port), H)
     srv.st = State(a)
     port = srv.server_address[1]
     if a.port_file:

@@ -9,7 +9,6 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use teamster_protocol::host::clock;
 
-use super::agents::MatrixPage;
 use super::stage::{Stage, StageTurn};
 use crate::trial::Outcome;
 
@@ -47,6 +46,9 @@ const RESET_SECONDS: u64 = 20;
 
 /// How far the end of a wait may be from that.
 const RESET_TOLERANCE_MS: u64 = 15_000;
+
+/// What is said in a turn that a later conversation is to know of.
+const REMEMBERED: &str = "remember-this";
 
 /// The reason that a denial gives.
 const DENIAL: &str = "not-on-my-watch";
@@ -182,15 +184,8 @@ fn abort_in_tool(stage: &mut Stage) -> Outcome<String> {
     let turn = stage.begin(&format!("[[bash cmd=\"touch {file}; exec tail -f {file}\"]][[say text=tool-over]]"))?;
     stage.until("the tool runs", |_| is_followed(&file))?;
     abort(stage, turn)?;
-    match stage.until("the tool's command ends", |_| !is_followed(&file)) {
-        Ok(()) => Ok("yes, with its command".to_owned()),
-        Err(_) if stage.row.page == MatrixPage::Tests => {
-            // It ends with the member, so that what follows is not about it.
-            stage.dismiss_member();
-            Ok("yes, and its command goes on".to_owned())
-        }
-        Err(_) => Err("the command of the tool lives on".into()),
-    }
+    stage.until("the tool's command ends", |_| !is_followed(&file))?;
+    Ok("yes, with its command".to_owned())
 }
 
 fn abort(stage: &mut Stage, turn: StageTurn) -> Outcome<()> {
@@ -225,9 +220,9 @@ fn usage_limit(stage: &mut Stage) -> Outcome<String> {
     let until_ms = entry["data"]["until_ms"].as_u64().ok_or("it is parked until nobody knows when")?;
     let reset_ms = asked_ms + RESET_SECONDS * 1000;
     if until_ms.abs_diff(reset_ms) > RESET_TOLERANCE_MS {
-        // Too long to be waited for, also by the next trial.
-        stage.dismiss_member();
-        stage.say(&["task", "cancel", &turn.task.to_string()])?;
+        // Too long to be waited for, also by the members after this one, which have the same account.
+        stage.say(&["unpark", &stage.name()])?;
+        stage.complete(turn)?;
         return Ok("parked, for a time of the worker's".to_owned());
     }
     stage.complete(turn)?;
@@ -252,7 +247,11 @@ fn resume(stage: &mut Stage) -> Outcome<String> {
     let remembers = history(stage, requests)? >= known;
     match (begun.as_str(), remembers) {
         ("resumed", true) => Ok("yes".to_owned()),
-        ("resumed", false) => Err("it says that it goes on, and the model sees nothing of the earlier turns".into()),
+        ("loaded", true) => Ok("yes, by telling all of it again".to_owned()),
+        ("resumed" | "loaded", false) => {
+            Err("it says that it goes on, and the model sees nothing of the earlier turns".into())
+        }
+        ("summarized", _) => Ok("begins with a summary".to_owned()),
         _ => Ok(format!("no: {begun}")),
     }
 }
@@ -266,7 +265,7 @@ fn session(stage: &Stage, mark: usize) -> Option<String> {
 /// How long a history the member has by now: that of one more turn.
 fn known_history(stage: &mut Stage) -> Outcome<u64> {
     let requests = stage.model.last_request()?;
-    let turn = stage.begin("[[say text=remember-this]]")?;
+    let turn = stage.begin(&format!("[[say text={REMEMBERED}]]"))?;
     stage.complete(turn)?;
     history(stage, requests)
 }
@@ -283,18 +282,23 @@ fn worker_pid(stage: &Stage) -> Outcome<i32> {
     pid.ok_or_else(|| "the member has no process".into())
 }
 
+/// Begins a member with the conversation of another, which has nothing but one short turn: an agent that can not copy a
+/// conversation begins with a summary of it, and the model would follow every script in there once more.
 fn fork(stage: &mut Stage) -> Outcome<String> {
-    let help = stage.run_plain(&["spawn", "--help"])?;
-    if !help.contains("--context") {
-        return Ok("not yet".to_owned());
-    }
+    stage.dismiss_member();
+    stage.spawn("auto", &[])?;
     let known = known_history(stage)?;
     let (from, requests) = (stage.name(), stage.model.last_request()?);
     stage.spawn("auto", &["--context", &format!("branch:{from}")])?;
     let turn = stage.begin("[[say text=forked]]")?;
     stage.complete(turn)?;
-    let remembers = history(stage, requests)? > known;
-    Ok(if remembers { "yes" } else { "begins with a summary" }.to_owned())
+    let seen = stage.model.requests(requests)?;
+    let is_told = seen.iter().any(|request| request["last_user"].to_string().contains(REMEMBERED));
+    match session(stage, 0).unwrap_or_default().as_str() {
+        "forked" if history(stage, requests)? > known => Ok("yes".to_owned()),
+        "summarized" if is_told => Ok("begins with a summary".to_owned()),
+        begun => Err(format!("{begun:?}, and the model sees nothing of the other's turn").into()),
+    }
 }
 
 fn twenty_turns(stage: &mut Stage) -> Outcome<String> {
@@ -324,7 +328,7 @@ fn memory(stage: &Stage) -> Outcome<MemberMemory> {
         let rollup = read("smaps_rollup");
         let pss = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
         let pss = pss.and_then(|rest| rest.split_whitespace().next()).and_then(|kb| kb.parse::<u64>().ok());
-        let of = if read("comm").starts_with("teamster") { &mut memory.worker } else { &mut memory.agent };
+        let of = if read("comm").trim() == "teamster-worker" { &mut memory.worker } else { &mut memory.agent };
         *of += pss.unwrap_or(0);
         for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
             let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();

@@ -32,14 +32,14 @@ pub enum MatrixPage {
 
 /// What the agent is started with.
 #[derive(Debug, Default)]
-pub(super) struct AgentSettings {
-    pub(super) env: Vec<(&'static str, String)>,
-    pub(super) args: Vec<&'static str>,
+pub(crate) struct AgentSettings {
+    pub(crate) env: Vec<(&'static str, String)>,
+    pub(crate) args: Vec<String>,
 }
 
 impl AgentRow {
     /// Writes the agent's files into a home, and returns what else it is to be told.
-    pub(super) fn settle(&self, home: &Path, port: u16) -> Outcome<AgentSettings> {
+    pub(crate) fn settle(&self, home: &Path, port: u16) -> Outcome<AgentSettings> {
         (self.settings)(home, port)
     }
 }
@@ -65,8 +65,10 @@ pub const AGENTS: &[AgentRow] = &[
         limit: "codex",
         settings: codex_acp,
     },
+    AgentRow { name: "gemini", agent: "gemini", page: MatrixPage::Tests, limit: "codex", settings: gemini },
     AgentRow { name: "qwen", agent: "qwen", page: MatrixPage::Tests, limit: "codex", settings: qwen },
     AgentRow { name: "kimi", agent: "kimi", page: MatrixPage::Tests, limit: "codex", settings: kimi },
+    AgentRow { name: "llm", agent: "llm", page: MatrixPage::Tests, limit: "codex", settings: llm },
 ];
 
 fn pi(home: &Path, port: u16) -> Outcome<AgentSettings> {
@@ -84,8 +86,8 @@ fn pi(home: &Path, port: u16) -> Outcome<AgentSettings> {
     let switches = ["PI_OFFLINE", "PI_SKIP_VERSION_CHECK"].map(|name| (name, "1".to_owned()));
     let mut env = vec![("PI_CODING_AGENT_DIR", dir.display().to_string()), ("PI_TELEMETRY", "0".to_owned())];
     env.extend(switches);
-    let args = vec!["--provider", "rig", "--model", "rig-model", "--no-skills", "--no-context-files"];
-    Ok(AgentSettings { env, args })
+    let args = ["--provider", "rig", "--model", "rig-model", "--no-skills", "--no-context-files"];
+    Ok(AgentSettings { env, args: args.map(str::to_owned).to_vec() })
 }
 
 fn claude(home: &Path, port: u16) -> Outcome<AgentSettings> {
@@ -156,6 +158,19 @@ fn codex_acp(home: &Path, port: u16) -> Outcome<AgentSettings> {
     Ok(settings)
 }
 
+fn gemini(home: &Path, port: u16) -> Outcome<AgentSettings> {
+    let dir = home.join(".gemini");
+    fs::create_dir_all(&dir)?;
+    let settings = json!({
+        "security": {"auth": {"selectedType": "gemini-api-key"}, "folderTrust": {"enabled": false}},
+        "general": {"disableAutoUpdate": true}, "privacy": {"usageStatisticsEnabled": false},
+        "telemetry": {"enabled": false},
+    });
+    fs::write(dir.join("settings.json"), settings.to_string())?;
+    let address = ("GOOGLE_GEMINI_BASE_URL", format!("http://127.0.0.1:{port}"));
+    Ok(AgentSettings { env: vec![("GEMINI_API_KEY", "rig".to_owned()), address], args: Vec::new() })
+}
+
 fn qwen(home: &Path, port: u16) -> Outcome<AgentSettings> {
     let dir = home.join(".qwen");
     fs::create_dir_all(&dir)?;
@@ -181,4 +196,9 @@ fn kimi(_: &Path, port: u16) -> Outcome<AgentSettings> {
     let mut env = vec![("KIMI_MODEL_BASE_URL", format!("http://127.0.0.1:{port}/v1"))];
     env.extend(own.map(|(name, value)| (name, value.to_owned())));
     Ok(AgentSettings { env, args: Vec::new() })
+}
+
+fn llm(_: &Path, port: u16) -> Outcome<AgentSettings> {
+    let args = vec!["--model=openai/rig-model".to_owned(), format!("--base-url=http://127.0.0.1:{port}/v1/")];
+    Ok(AgentSettings { env: vec![("OPENAI_API_KEY", "rig".to_owned())], args })
 }

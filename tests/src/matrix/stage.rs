@@ -159,12 +159,6 @@ impl Stage {
         Ok((output.status.code().unwrap_or(-1), serde_json::from_str(last).unwrap_or(Value::Null)))
     }
 
-    /// What a command of teamster prints for people.
-    pub(super) fn run_plain(&self, words: &[&str]) -> Outcome<String> {
-        let output = self.finish(self.command(words), StageSignals::Heed)?;
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
     /// As [`Stage::run`], for a command that must succeed.
     pub(super) fn say(&self, words: &[&str]) -> Outcome<Value> {
         match self.run(words)? {
@@ -202,7 +196,7 @@ impl Stage {
         let mut words = vec!["spawn", &name, "--agent", self.row.agent, "--worktree", "--no-claim"];
         words.extend(["--approval", approval]);
         words.extend(more);
-        words.extend(self.settings.args.iter().flat_map(|arg| ["--agent-arg", arg]));
+        words.extend(self.settings.args.iter().flat_map(|arg| ["--agent-arg", arg.as_str()]));
         let spawned = self.say(&words)?;
         let place = spawned["workspace"]["worktree"]["dir"].as_str().ok_or("it has no worktree")?.into();
         // Not below timeout(1): a transcript is followed for as long as the member is at hand.
