@@ -4,5 +4,5 @@
 set -eu
 cd "$(dirname "$0")/.."
 cargo build --quiet --release --package teamster-leader --package teamster-worker --package teamster-tests \
-    --bin teamster --bin teamster-worker --bin teamster-bench
+    --bin teamster --bin teamster-worker --bin teamster-bench --bin scripted-agent
 exec "${CARGO_TARGET_DIR:-target}/release/teamster-bench" "$@"

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod asleep;
 mod board;
 mod child;
 mod claims;
@@ -14,11 +15,15 @@ pub(crate) mod idle;
 mod link;
 mod machine;
 mod mail;
+mod pi;
 mod place;
 mod raw;
 mod samples;
 mod spawn;
+mod streams;
 mod table;
+mod text;
+mod turn;
 mod worker;
 
 use place::Place;
@@ -35,7 +40,7 @@ Prints each figure beside its limit, measured in the same run, and whether what 
   --json       one JSON object instead of the table
   --only WORD  only the parts whose name contains WORD
 
-The parts: claim-complete, claims, latency, ping, mail, spawn, commands, idle, drain.
+The parts: claim-complete, claims, latency, ping, mail, spawn, commands, idle, drain, turn, text, streams, asleep.
 Files go beside this program, so that syncing meets a real disk. TEAMSTER_WORKER names another worker program.
 Exit code: 0 also where a target was missed, 1 if something broke, 2 usage.";
 
@@ -53,6 +58,10 @@ const PARTS: &[Part] = &[
     ("commands", commands::rows),
     ("idle", idle::rows),
     ("drain", drain::rows),
+    ("turn", turn::rows),
+    ("text", text::rows),
+    ("streams", streams::rows),
+    ("asleep", asleep::rows),
 ];
 
 /// Runs what the command line of the process asks for; prints the table on standard output.

@@ -42,7 +42,7 @@ fn ask(need: Need) -> Result<(), String> {
         Need::Mounts => unshared(in_users, &["mount", "-t", "tmpfs", "probe", "/tmp"]),
         Need::AnotherUser if is_root => Ok(()),
         Need::AnotherUser => Err("only root can be somebody else".to_owned()),
-        Need::Python => python(),
+        Need::Python => has_python(),
     }
 }
 
@@ -56,7 +56,8 @@ fn unshared(users: &[&str], then: &[&str]) -> Result<(), String> {
     Err(String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; "))
 }
 
-fn python() -> Result<(), String> {
+/// Whether there is a Python for the servers of `tests/rig`; if not, why.
+pub(crate) fn has_python() -> Result<(), String> {
     let enough = "import sys; sys.exit(sys.version_info < (3, 9))";
     match Command::new("python3").args(["-c", enough]).status() {
         Ok(status) if status.success() => Ok(()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::trial::Outcome;
 
-mod leader;
+pub(crate) mod leader;
 mod memory;
 mod old;
 mod play;

@@ -13,6 +13,8 @@
 //! | `wait` | waits for a steer that it does not queue, and says it |
 //! | `queue` | from now on it keeps steers for the next prompt |
 //! | `read` | waits for a steer and keeps it, without a word |
+//! | `stream COUNT MS` | says so many pieces of text, so many milliseconds apart, each with its number and the microsecond of the clock |
+//! | `confirm` | tells that its model has the prompt, and says the microsecond of the clock at which it told that |
 //! | `ask TITLE` | asks for permission to use `sh`, waits for the answer, says it |
 //! | `ask-for TOOL TITLE` | the same for another tool |
 //! | `usage IN OUT [MICRO_USD]` | tells what the turn has used so far, in all |
@@ -31,6 +33,7 @@ use std::fs;
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio, exit};
+use std::time::{Duration, Instant};
 
 use teamster_protocol::host::clock;
 use teamster_protocol::model::agent::{
@@ -111,7 +114,7 @@ impl ScriptedAgent {
         for line in text.lines() {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             dies_after |= word == "die-after";
-            if let Step::End(ends) = self.step(word, rest) {
+            if let Step::End(ends) = self.step(word, rest, id) {
                 end = ends;
                 break;
             }
@@ -122,7 +125,7 @@ impl ScriptedAgent {
         }
     }
 
-    fn step(&mut self, word: &str, rest: &str) -> Step {
+    fn step(&mut self, word: &str, rest: &str, prompt: TextId) -> Step {
         match word {
             "say" => say(&format!("{rest}\n")),
             "think" => tell(&ScriptNews::Thought(rest.to_owned())),
@@ -142,6 +145,12 @@ impl ScriptedAgent {
             "wait" => return self.wait_for_steer(),
             "queue" => self.keeps_steers = true,
             "read" => return self.keep_steer(),
+            "stream" => stream(rest),
+            "confirm" => {
+                let at_us = clock::now_us();
+                self.confirm(prompt, ReceiptState::InContext);
+                say(&format!("{at_us}\n"));
+            }
             "ask" => return ask("sh", rest),
             "ask-for" => {
                 let (tool, title) = rest.split_once(' ').expect("TOOL TITLE");
@@ -255,6 +264,20 @@ fn ask(tool: &str, title: &str) -> Step {
             None => exit(0),
             Some(_) => {}
         }
+    }
+}
+
+/// Says `COUNT` pieces, `MS` apart by the clock and not by how long it takes to say one.
+fn stream(words: &str) {
+    let (count, ms) = words.split_once(' ').expect("COUNT MS");
+    let (count, every): (u32, u64) = (count.parse().expect("a number"), ms.parse().expect("a number"));
+    let begun = Instant::now();
+    for number in 0..count {
+        let due = begun + Duration::from_millis(every) * (number + 1);
+        while let Some(left) = due.checked_duration_since(Instant::now()) {
+            std::thread::park_timeout(left);
+        }
+        say(&format!("{number} {}\n", clock::now_us()));
     }
 }
 

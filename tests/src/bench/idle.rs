@@ -84,13 +84,13 @@ pub(crate) fn switches(pid: u32) -> Outcome<u64> {
 }
 
 /// The sum over both halves of these workers, in bytes.
-fn of_all(workers: &[Worker], name: &str) -> Outcome<f64> {
+pub(super) fn of_all(workers: &[Worker], name: &str) -> Outcome<f64> {
     let halves: BTreeSet<u32> = workers.iter().flat_map(|worker| [worker.pid, worker.outer_pid]).collect();
     halves.iter().map(|pid| rollup(*pid, name)).sum()
 }
 
 /// A sum over all mappings of a process, in bytes.
-fn rollup(pid: u32, name: &str) -> Outcome<f64> {
+pub(super) fn rollup(pid: u32, name: &str) -> Outcome<f64> {
     Ok(field(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?, name)? as f64 * 1024.0)
 }
 

@@ -31,7 +31,7 @@ use super::place::Place;
 use super::raw::Wake;
 use super::samples::Samples;
 use super::table::{Must, Row, Unit};
-use super::worker::{STEP_WITHIN, Tells, Worker, block_on, within};
+use super::worker::{STEP_WITHIN, Tells, Worker, WorkerSetup, block_on, within};
 
 const LETTERS: u32 = 400;
 /// Long enough for everybody to be asleep again.
@@ -61,6 +61,7 @@ fn row(place: &Place, team: &str, durability: Durability, until: Until, what: &'
         Until::HandedOn => Tells::Steps,
         Until::Heard => Tells::Warnings,
     };
+    let setup = WorkerSetup { durability, tells, ..WorkerSetup::default() };
     let (heard, notices) = mpsc::channel();
     let (ready, started) = mpsc::channel();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -71,7 +72,7 @@ fn row(place: &Place, team: &str, durability: Durability, until: Until, what: &'
         // A thread of its own, because the sender's is in `fdatasync` when the notice comes.
         let listener = scope.spawn(|| {
             block_on(async {
-                let worker = Worker::start_with(place, &dir, &name, durability, tells).await?;
+                let worker = Worker::start_with(place, &dir, &name, &setup).await?;
                 worker.idle().await?;
                 let mut said = within(worker.peer.notices(0)).await??;
                 ready.send(())?;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::agent::options::AgentOptions;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::roster::{MemberSpec, Workspace};
@@ -17,6 +18,7 @@ use super::Outcome;
 
 const TEAMSTER: &str = "teamster";
 const WORKER: &str = "teamster-worker";
+const SCRIPTED: &str = "scripted-agent";
 
 /// A directory that goes when the benchmark ends, with copies of the two programs.
 pub(super) struct Place {
@@ -37,7 +39,8 @@ impl Place {
         let place = Place { dir, built };
         let installed = place.installed("");
         fs::create_dir(&installed)?;
-        for (built, name) in [(place.built.clone(), WORKER), (place.built.with_file_name(TEAMSTER), TEAMSTER)] {
+        let beside = |name| (place.built.with_file_name(name), name);
+        for (built, name) in [(place.built.clone(), WORKER), beside(TEAMSTER), beside(SCRIPTED)] {
             if built.is_file() {
                 fs::copy(built, installed.join(name))?;
             }
@@ -64,6 +67,17 @@ impl Place {
         }
     }
 
+    /// The agent that does what its prompts say, which was beside the worker program.
+    pub(super) fn scripted_agent(&self) -> Outcome<PathBuf> {
+        match self.installed(SCRIPTED) {
+            agent if agent.is_file() => Ok(agent),
+            _ => {
+                let built = self.built.with_file_name(SCRIPTED);
+                Err(format!("{} is not there: build teamster-tests with --bin {SCRIPTED} too", built.display()).into())
+            }
+        }
+    }
+
     fn installed(&self, name: &str) -> PathBuf {
         self.dir.path().join("bin").join(name)
     }
@@ -86,6 +100,18 @@ impl Place {
 
     /// Puts a member on the roster, as the leader does before it spawns the worker.
     pub(super) fn enroll(&self, team: &mut Team, name: &str, auto: AutoClaim) -> Outcome<MemberName> {
+        self.enroll_with(team, name, auto, "shell", AgentOptions::default())
+    }
+
+    /// The same for one that drives another agent.
+    pub(super) fn enroll_with(
+        &self,
+        team: &mut Team,
+        name: &str,
+        auto: AutoClaim,
+        agent: &str,
+        options: AgentOptions,
+    ) -> Outcome<MemberName> {
         let dir = self.dir.path().join("work");
         fs::create_dir_all(&dir)?;
         let name: MemberName = name.parse()?;
@@ -93,8 +119,8 @@ impl Place {
         team.add_member(
             name.clone(),
             MemberSpec {
-                agent: "shell".parse()?,
-                options: Default::default(),
+                agent: agent.parse()?,
+                options,
                 role: None,
                 auto,
                 workspace,

@@ -24,6 +24,11 @@ impl Pipe {
         Ok(Pipe { child: Child::start(Role::Echo, &[])?, message: vec![b'x'; message_bytes] })
     }
 
+    /// The process at the other end.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
     /// There and back.
     pub(super) fn round_trip(&mut self, into: &mut Samples) -> Outcome<()> {
         let Pipe { child, message } = self;

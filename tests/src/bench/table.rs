@@ -41,6 +41,8 @@ pub(super) enum Unit {
     PerSecond,
     Bytes,
     Times,
+    /// Of the time of one processor, as a part of 1.
+    OfAProcessor,
 }
 
 /// What a row must reach.
@@ -49,12 +51,16 @@ pub(super) enum Unit {
 pub(super) enum Must {
     /// At most so many times the limit.
     TimesLimit(f64),
+    /// At most so much more than the limit.
+    OverLimit(f64),
     /// At most so much, whatever the limit is.
     AtMost(f64),
     /// At least so much, whatever the limit is.
     AtLeast(f64),
     /// Nothing: the row is there to tell more of another one.
     Nothing,
+    /// Nothing, as nothing could be measured: what is missing.
+    NotHere(&'static str),
 }
 
 impl Row {
@@ -62,21 +68,30 @@ impl Row {
         self.figure / self.limit
     }
 
-    fn reached(&self) -> bool {
+    /// A row that could not be measured, for want of something.
+    pub(super) fn not_here(what: &'static str, unit: Unit, missing: &'static str, note: &str) -> Row {
+        let (figure, limit) = (f64::NAN, f64::NAN);
+        Row { what, figure, limit, limit_is: "", unit, must: Must::NotHere(missing), note: note.to_owned() }
+    }
+
+    /// Whether it reached what it must; nothing where there is nothing to reach.
+    fn reached(&self) -> Option<bool> {
         match self.must {
-            Must::TimesLimit(times) => self.ratio() <= times,
-            Must::AtMost(most) => self.figure <= most,
-            Must::AtLeast(least) => self.figure >= least,
-            Must::Nothing => true,
+            Must::TimesLimit(times) => Some(self.ratio() <= times),
+            Must::OverLimit(more) => Some(self.figure - self.limit <= more),
+            Must::AtMost(most) => Some(self.figure <= most),
+            Must::AtLeast(least) => Some(self.figure >= least),
+            Must::Nothing | Must::NotHere(_) => None,
         }
     }
 
     fn must(&self) -> String {
         match self.must {
             Must::TimesLimit(times) => format!("≤ {times}×"),
+            Must::OverLimit(more) => format!("≤ {} more", shown(more, self.unit)),
             Must::AtMost(most) => format!("≤ {}", shown(most, self.unit)),
             Must::AtLeast(least) => format!("≥ {}", shown(least, self.unit)),
-            Must::Nothing => String::new(),
+            Must::Nothing | Must::NotHere(_) => String::new(),
         }
     }
 }
@@ -92,7 +107,7 @@ impl Serialize for Row {
             unit: Unit,
             ratio: f64,
             must: Must,
-            reached: bool,
+            reached: Option<bool>,
             note: &'a str,
         }
         let Row { what, figure, limit, limit_is, unit, must, note } = self;
@@ -114,15 +129,16 @@ impl fmt::Display for Report {
         let mut lines = vec![head];
         lines.extend(self.rows.iter().map(|row| {
             let reached = match (row.must, row.reached()) {
-                (Must::Nothing, _) => "",
-                (_, true) => "reached",
-                (_, false) => "MISSED",
+                (Must::NotHere(missing), _) => missing,
+                (_, None) => "",
+                (_, Some(true)) => "reached",
+                (_, Some(false)) => "MISSED",
             };
             [
                 row.what.to_owned(),
                 shown(row.figure, row.unit),
                 shown(row.limit, row.unit),
-                format!("{:.2}×", row.ratio()),
+                if row.ratio().is_nan() { "–".to_owned() } else { format!("{:.2}×", row.ratio()) },
                 row.must(),
                 reached.to_owned(),
                 row.limit_is.to_owned(),
@@ -153,11 +169,13 @@ impl fmt::Display for Report {
 
 fn shown(figure: f64, unit: Unit) -> String {
     match unit {
+        _ if figure.is_nan() => "–".to_owned(),
         Unit::Seconds if figure < 1e-3 => format!("{:.1} µs", figure * 1e6),
         Unit::Seconds if figure < 1.0 => format!("{:.2} ms", figure * 1e3),
         Unit::Seconds => format!("{figure:.2} s"),
         Unit::PerSecond => format!("{figure:.0} /s"),
         Unit::Bytes => format!("{:.2} MB", figure / 1e6),
         Unit::Times => format!("{figure:.0}"),
+        Unit::OfAProcessor => format!("{:.2} %", figure * 100.0),
     }
 }

@@ -24,6 +24,9 @@ use super::place::Place;
 /// How long a step of a worker may take before the benchmark says that it broke.
 pub(super) const STEP_WITHIN: Duration = Duration::from_secs(20);
 
+/// The agent of the parts that are about none.
+const SHELL: &str = "shell";
+
 /// What a worker writes into its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tells {
@@ -31,6 +34,22 @@ pub(super) enum Tells {
     Warnings,
     /// When it did what, too.
     Steps,
+}
+
+/// How a worker is started.
+pub(super) struct WorkerSetup {
+    pub(super) durability: Durability,
+    pub(super) tells: Tells,
+    /// The agent, as `--agent` takes it.
+    pub(super) agent: &'static str,
+    /// More variables.
+    pub(super) env: Vec<(&'static str, String)>,
+}
+
+impl Default for WorkerSetup {
+    fn default() -> WorkerSetup {
+        WorkerSetup { durability: Durability::Power, tells: Tells::Warnings, agent: SHELL, env: Vec::new() }
+    }
 }
 
 /// A worker that answered `initialize`. It is killed when this is dropped.
@@ -46,7 +65,7 @@ pub(super) struct Worker {
 impl Worker {
     /// Starts a worker for a member on the roster; returns when it is ready.
     pub(super) async fn start(place: &Place, dir: &TeamDir, name: &MemberName) -> Outcome<Worker> {
-        Worker::start_with(place, dir, name, Durability::Power, Tells::Warnings).await
+        Worker::start_with(place, dir, name, &WorkerSetup::default()).await
     }
 
     /// The same with other settings than the usual ones.
@@ -54,11 +73,12 @@ impl Worker {
         place: &Place,
         dir: &TeamDir,
         name: &MemberName,
-        durability: Durability,
-        tells: Tells,
+        setup: &WorkerSetup,
     ) -> Outcome<Worker> {
-        let mut command = command(place, durability, tells)?;
-        command.args(arguments(dir, name)?).stderr(File::create(dir.log_of(&Address::Member(name.clone())))?);
+        let mut command = command(place, setup)?;
+        command
+            .args(arguments(dir, name, setup.agent)?)
+            .stderr(File::create(dir.log_of(&Address::Member(name.clone())))?);
         Worker::greet(command.spawn()?).await
     }
 
@@ -102,7 +122,7 @@ pub(super) struct Spare {
 impl Spare {
     /// Starts one, and gives it the time to wait.
     pub(super) async fn start(place: &Place, dir: &TeamDir) -> Outcome<Spare> {
-        let mut command = command(place, Durability::Power, Tells::Warnings)?;
+        let mut command = command(place, &WorkerSetup::default())?;
         command.arg(SPARE).arg("--root").arg(dir.root()).args(["--team", dir.team().as_str()]).stderr(Stdio::inherit());
         let process = command.spawn()?;
         tokio::time::sleep(Duration::from_millis(30)).await;
@@ -111,14 +131,14 @@ impl Spare {
 
     /// Makes it the worker of a member on the roster; returns when it is ready.
     pub(super) async fn become_worker(mut self, dir: &TeamDir, name: &MemberName) -> Outcome<Worker> {
-        let line = order_line(&arguments(dir, name)?);
+        let line = order_line(&arguments(dir, name, SHELL)?);
         self.process.stdin.as_mut().ok_or("its input is piped")?.write_all(&line).await?;
         Worker::greet(self.process).await
     }
 }
 
 /// A worker program, as a leader starts it.
-fn command(place: &Place, durability: Durability, tells: Tells) -> Outcome<Command> {
+fn command(place: &Place, setup: &WorkerSetup) -> Outcome<Command> {
     let mut command = Command::new(place.worker()?);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0).kill_on_drop(true);
     // The figures are those of the defaults.
@@ -127,22 +147,23 @@ fn command(place: &Place, durability: Durability, tells: Tells) -> Outcome<Comma
     }
     command.env(
         "TEAMSTER_DURABILITY",
-        match durability {
+        match setup.durability {
             Durability::Power => "power",
             Durability::Process => "process",
         },
     );
-    match tells {
+    match setup.tells {
         Tells::Warnings => {}
         Tells::Steps => drop(command.env("TEAMSTER_LOG", "debug")),
     }
+    command.envs(setup.env.iter().map(|(name, value)| (name, value)));
     Ok(command)
 }
 
 /// The arguments of a member's worker.
-fn arguments(dir: &TeamDir, name: &MemberName) -> Outcome<Vec<String>> {
+fn arguments(dir: &TeamDir, name: &MemberName, agent: &str) -> Outcome<Vec<String>> {
     let root = dir.root().to_str().ok_or("the root is not UTF-8")?;
-    let args = ["--stdio", "--team", dir.team().as_str(), "--name", name.as_str(), "--agent", "shell", "--root", root];
+    let args = ["--stdio", "--team", dir.team().as_str(), "--name", name.as_str(), "--agent", agent, "--root", root];
     Ok(args.map(str::to_owned).to_vec())
 }
 

@@ -16,7 +16,7 @@ use crate::trial::team::Team;
 const CALLS: usize = 16;
 
 /// Spawns them all, a few at a time.
-pub(super) async fn spawn(team: &Team, names: &[MemberName]) -> Outcome<()> {
+pub(crate) async fn spawn(team: &Team, names: &[MemberName], agent: &str) -> Outcome<()> {
     let peer = socket::dial(&team.dir().leader_socket()).await?;
     peer.hello(ProtocolHello { protocol: PROTOCOL_VERSION }).await?;
     let mut calls = JoinSet::new();
@@ -28,7 +28,7 @@ pub(super) async fn spawn(team: &Team, names: &[MemberName]) -> Outcome<()> {
         }
         let request = SpawnRequest {
             name: name.clone(),
-            agent: "shell".parse()?,
+            agent: agent.parse()?,
             options: Default::default(),
             session: SessionKept::Kept,
             role: None,

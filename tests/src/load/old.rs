@@ -43,7 +43,7 @@ pub(super) async fn compare(tasks: usize) -> Outcome<(Footprint, Footprint)> {
 /// Starts a leader and a worker, looks at them once all tasks have their views, and ends them.
 async fn at_rest(team: &Team, tasks: usize) -> Outcome<Footprint> {
     succeeds(team, &["up", "--detach"]).await?;
-    leader::spawn(team, &[NAME.parse()?]).await?;
+    leader::spawn(team, &[NAME.parse()?], "shell").await?;
     // Views are written in the order of the numbers.
     let last = team.dir().task_view(TaskId(tasks as u32));
     let shown = async {

@@ -38,7 +38,7 @@ pub(super) async fn play(settings: &Settings) -> Outcome<Report> {
 
     let begun = Instant::now();
     succeeds(&team, &["up", "--detach"]).await?;
-    leader::spawn(&team, &names).await?;
+    leader::spawn(&team, &names, "shell").await?;
     report.spawned = begun.elapsed();
     eprintln!("{} workers are ready", names.len());
 
