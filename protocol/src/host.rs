@@ -4,6 +4,7 @@ pub mod clock;
 pub mod complaints;
 pub mod crash;
 pub mod descriptors;
+pub mod own_program;
 pub mod plain_file;
 pub mod process;
 pub mod settings;

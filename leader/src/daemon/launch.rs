@@ -12,6 +12,7 @@ use jsonrpsee::core::client::{Error as RpcError, Subscription};
 use teamster_protocol::host::clock::now_ms;
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::descriptors;
+use teamster_protocol::host::own_program::beside_this_program;
 use teamster_protocol::host::process::exit::exit_words;
 use teamster_protocol::host::process::{self, life};
 use teamster_protocol::host::shortage::{self, is_shortage};
@@ -38,10 +39,10 @@ use crate::warden;
 
 /// The worker program: `TEAMSTER_WORKER`, else beside this program, else on the `PATH`.
 pub fn worker_program() -> PathBuf {
-    let beside = || Some(std::env::current_exe().ok()?.with_file_name("teamster-worker"));
+    const NAME: &str = "teamster-worker";
     match std::env::var_os("TEAMSTER_WORKER").filter(|given| !given.is_empty()) {
         Some(given) => PathBuf::from(given),
-        None => beside().filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from("teamster-worker")),
+        None => beside_this_program(NAME).unwrap_or_else(|| PathBuf::from(NAME)),
     }
 }
 

@@ -41,6 +41,9 @@ impl SpareWorker {
     /// Starts one by a command that does, of this program, with pipes. Refuses a program that is named without
     /// its place: that the file stays the same could not be told.
     pub(super) fn start(mut command: Command, program: &Path) -> io::Result<SpareWorker> {
+        if program.components().count() < 2 {
+            return Err(io::Error::other(format!("{} is named without its place", program.display())));
+        }
         let program = ProgramFile::at(program)?;
         point("about to start a spare worker");
         let child = command.spawn()?;
@@ -78,5 +81,18 @@ impl SpareWorker {
         if let Err(error) = end_child(&mut self.child, KillLadder::kill).await {
             tracing::error!(pid = self.child.id(), "the spare worker is left: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_is_named_without_its_place_has_no_spare_worker_whatever_lies_here_by_that_name() {
+        let here = Path::new("Cargo.toml");
+        assert!(here.exists());
+        let refused = SpareWorker::start(Command::new("true"), here).expect_err("it is looked for on the PATH");
+        assert!(refused.to_string().contains("without its place"), "{refused}");
     }
 }

@@ -11,6 +11,7 @@ use std::process::Stdio;
 use futures_util::future::join_all;
 use nix::unistd::{AccessFlags, access};
 use serde::Serialize;
+use teamster_protocol::host::own_program::beside_this_program;
 use teamster_protocol::model::agent::ApprovalPolicy;
 use teamster_protocol::model::agent::options::{AgentOptions, LaunchCommand};
 use teamster_protocol::model::agent::preset::{
@@ -352,8 +353,9 @@ fn find_program(program: &str) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(PathBuf::from(program)).filter(|path| runs(path));
     }
-    let own = env::current_exe().ok().map(|own| own.with_file_name(program));
-    if let Some(beside) = own.filter(|path| program == LLM_PROGRAM && runs(path)) {
+    if program == LLM_PROGRAM
+        && let Some(beside) = beside_this_program(program).filter(|path| runs(path))
+    {
         return Some(beside);
     }
     let path = env::var_os("PATH")?;

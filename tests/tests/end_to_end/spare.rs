@@ -31,9 +31,15 @@ fn leader(team: &Team) -> u32 {
     team.json("status")["leader"]["pid"].as_u64().expect("one leads") as u32
 }
 
+/// Whether this process was started without a word for whom: it is a spare worker, or the outer half of its cell, or was.
+fn was_started_as_spare(pid: u32) -> bool {
+    let line = command_line(pid);
+    line.contains(" --spare") || line == "teamster-cell"
+}
+
 /// Whether the worker of a member was there before anybody asked for it.
 fn was_spare(team: &Team, member: &str) -> bool {
-    command_line(started(team, member)).contains(" --spare")
+    was_started_as_spare(started(team, member))
 }
 
 /// Waits until this team has a spare worker: a child of the leader that is no member's.
@@ -43,7 +49,7 @@ fn spare(team: &Team, members: &[&str]) -> ProcessIdentity {
     for _ in 0..LOOKS_MAX {
         let children = fs::read_to_string(format!("/proc/{leader}/task/{leader}/children")).expect("it runs");
         let mut children = children.split_whitespace().map(|pid| pid.parse::<u32>().expect("a list of numbers"));
-        let spare = children.find(|pid| !theirs.contains(pid) && command_line(*pid).contains(" --spare"));
+        let spare = children.find(|pid| !theirs.contains(pid) && was_started_as_spare(*pid));
         if let Some(found) = spare.and_then(|pid| process::identity(pid).ok()) {
             return found;
         }
@@ -62,6 +68,7 @@ fn a_member_that_is_served_by_it_is_as_any_other() {
     assert!(!was_spare(&team, "alice") && was_spare(&team, "bob"));
     let (bob, line) = (team.json("status bob"), command_line(worker(&team, "bob")));
     assert_eq!(line, format!("teamster-worker --name bob --team {}", team.dir().team()), "ps shows whose it is");
+    assert!(!command_line(started(&team, "bob")).contains("--spare"), "and says of neither half that it is nobody's");
     assert_eq!((bob["role"].as_str(), bob["auto"].as_str()), (Some("reviewer"), Some("off")), "{bob}");
     team.ok("send bob --run pwd; ulimit -n; echo said >&2");
     team.until_said("bob", "/elsewhere");

@@ -1,6 +1,7 @@
 //! The outer half of a cell: the process that whoever started the worker knows. It passes on what it is told, and ends
 //! as the worker did. It holds nothing of what is the worker's: no stream, no file.
 
+use std::env;
 use std::fs::OpenOptions;
 use std::process::exit;
 
@@ -9,11 +10,17 @@ use nix::sys::signal::{self, SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{self, Pid};
+use teamster_protocol::host::process::command_line::show_command_line;
 use teamster_protocol::host::process::told::{SignalTarget, meant_for};
+use teamster_protocol::wire::spare::SPARE;
 
 /// Waits for the inner half and ends as it did.
 pub(super) fn stay(inner: Pid) -> ! {
     let _ = prctl::set_name(c"teamster-cell");
+    if env::args_os().nth(1).is_some_and(|first| first == SPARE) {
+        // Only the inner half hears whose worker it becomes, and shows that; a spare one is what this is no longer then.
+        let _ = show_command_line(&["teamster-cell"]);
+    }
     let heard = [Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP];
     let heard = SigSet::from_iter(heard);
     heard.thread_block().expect("a set of signals that exist can be blocked");

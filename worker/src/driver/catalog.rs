@@ -5,6 +5,7 @@ use std::env;
 use std::fs;
 use std::path::PathBuf;
 
+use teamster_protocol::host::own_program::beside_this_program;
 use teamster_protocol::model::agent::options::{AgentLaunch, LaunchCommand};
 use teamster_protocol::model::agent::preset::{DriverKind, LLM_PROGRAM};
 use tokio::sync::mpsc;
@@ -86,7 +87,10 @@ pub fn start_driver(launch: AgentLaunch, setup: AgentSetup) -> Result<StartedDri
                 words.extend(value.iter().flat_map(|value| [option.to_owned(), value.clone()]));
             }
             let mut command = command_line(&launch, words)?;
-            if let Some(beside) = program_beside(&command[0]) {
+            if command[0] == LLM_PROGRAM
+                && let Some(beside) = beside_this_program(LLM_PROGRAM)
+                && let Ok(beside) = beside.into_os_string().into_string()
+            {
                 command[0] = beside;
             }
             let program = LineSetup { env, ..LineSetup::new(setup.workspace, command) };
@@ -148,12 +152,6 @@ fn command_line(launch: &AgentLaunch, of_driver: Vec<String>) -> Result<Vec<Stri
     words.extend(of_driver);
     words.extend(launch.args.iter().cloned());
     Ok(words)
-}
-
-/// Our own program of that name, if it is beside this one.
-fn program_beside(name: &str) -> Option<String> {
-    let beside = env::current_exe().ok()?.with_file_name(name);
-    if name == LLM_PROGRAM && beside.is_file() { beside.into_os_string().into_string().ok() } else { None }
 }
 
 /// A new UUID, of the kernel's.

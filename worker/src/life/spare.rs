@@ -51,7 +51,8 @@ fn understood(given: impl IntoIterator<Item = String>) -> Result<WorkerArgs, Sta
         .map_err(|error| StartError::system("understand the order of a spare worker")(io::Error::other(error)))
 }
 
-/// What this process says from now on goes into the log of its member, and `ps` shows whose worker it is.
+/// What this process says from now on goes into the log of its member, and `ps` shows whose worker it is. The outer half of its
+/// cell is shown as `teamster-cell` all along.
 fn speak_as(args: &WorkerArgs, dir: &TeamDir) -> Result<(), StartError> {
     let path = dir.log_of(&Address::Member(args.name.clone()));
     let log = stderr_log::open(&path).map_err(StartError::system("open its log"))?;
