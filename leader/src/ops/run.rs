@@ -44,6 +44,7 @@ mod summary;
 mod tally;
 
 pub use news::{ListedTask, RunEvent, RunNews, RunReport, StopCause};
+pub use places::NewPlaceCause;
 pub use preview::{PlannedMember, PlannedRow, RunPreview};
 pub use summary::{RunStop, RunSummary, TaskSummary, short_name};
 pub use tally::TaskTally;
@@ -285,6 +286,7 @@ impl<'a> Run<'a> {
             tasks: run.outline.tasks.len(),
             spawns: run.crew.keys().cloned().collect(),
             there: run.outline.crew.there.clone(),
+            new_place: options.places.cause_of_new(run.crew.keys()),
         });
         Ok(run)
     }

@@ -83,6 +83,11 @@ impl WantedWorkspace {
         }
     }
 
+    /// Whether nothing was said about the place.
+    pub(super) fn is_open(&self) -> bool {
+        self.dir.is_none() && self.kind.is_none()
+    }
+
     /// The place that a member had, where it keeps that: nothing was said about its place, and it is on the roster. Without
     /// this rule a member that is spawned again would leave its worktree for the checkout of the people. Refused if its
     /// place can not be had again.
@@ -93,7 +98,7 @@ impl WantedWorkspace {
         name: &MemberName,
     ) -> Result<Option<WorkspaceRequest>, OpsError> {
         let Ok(member) = roster.member(name) else { return Ok(None) };
-        if self.dir.is_some() || self.kind.is_some() {
+        if !self.is_open() {
             return Ok(None);
         }
         match &member.spec.workspace {

@@ -46,7 +46,7 @@ pub fn unpark(session: &Session, wanted: UnparkWanted) -> Result<UnparkedMembers
                 session.must_be_member(&view, name)?;
                 if !is_parked(name) {
                     let what = format!("{name} is not parked: no limit of its provider holds");
-                    return Err(OpsError::refused(what, format!("teamster why {name}")));
+                    return Err(OpsError::refused(what, format!("see teamster why {name}")));
                 }
             }
             names

@@ -63,3 +63,33 @@ fn a_commit_to_begin_at_goes_with_the_worktrees_that_are_configured() {
     let plan = team.plan("[[task]]\nrun = \"true\"\n");
     assert_eq!(team.run(&format!("run {plan} --base main -w 2")).code, Some(0));
 }
+
+#[test]
+fn a_run_adds_its_workers_in_worktrees_where_the_members_have_some_unless_it_is_told_otherwise() {
+    let team = Team::new();
+    team.ok("spawn alice --worktree --no-claim");
+    let plan = team.plan("[[task]]\nid = \"one\"\nrun = \"echo 1 > one; git add one; git commit -qm one\"\n");
+    let run = format!("run {plan} -w 1");
+    let commits = || team.git("rev-list --count HEAD");
+    let before = commits();
+    let worktree = || team.json("status w1")["workspace"]["worktree"]["dir"].clone();
+    let who_is_new = "who is new gets a worktree, as the members have, unless --shared is said";
+    assert!(team.ok(&format!("{run} --dry-run")).contains("worktree"));
+    let said = team.run(&run);
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    assert!(said.err.contains(who_is_new), "{}", said.err);
+    let first = worktree();
+    assert!(first.is_string(), "{first}");
+    assert_eq!(commits(), before, "the branch of the people is as it was");
+
+    // Whatever is left of the members, w1 goes on where it was.
+    team.ok("shutdown alice");
+    team.ok("forget alice");
+    let again = team.plan("[[task]]\nid = \"two\"\nrun = \"cat one\"\n");
+    let said = team.run(&format!("run {again} -w 1"));
+    assert_eq!((said.code, worktree()), (Some(0), first), "{}{}", said.out, said.err);
+    assert!(!said.err.contains(who_is_new), "{}", said.err);
+    let said = team.run(&format!("run {again} -w 1 --shared"));
+    assert_eq!(said.code, Some(1), "what is in its worktree is not here: {}{}", said.out, said.err);
+    assert!(worktree().is_null());
+}

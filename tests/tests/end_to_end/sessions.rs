@@ -125,3 +125,32 @@ fn a_conversation_that_nobody_can_begin_with_is_refused_and_nobody_is_on_the_ros
     assert!(team.fails(2, "spawn bob --agent script --context alice").contains("neither fresh nor branch:MEMBER"));
     assert_eq!(team.json("list")["members"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_run_gives_its_workers_the_conversation_and_the_times_that_were_said_and_the_source_keeps_its_own() {
+    let team = Team::new();
+    let run = |line: &str| {
+        let mut command = team.command(line);
+        command.env("TEAMSTER_SCRIPT_AGENT", env!("CARGO_BIN_EXE_scripted-agent"));
+        let said = team.start_command(command).ends();
+        assert_eq!(said.code, Some(0), "{line}: {}{}", said.out, said.err);
+    };
+    let of = |name: &str, agent: &str| {
+        format!("[[task]]\nid = \"{name}\"\nto = \"{name}\"\nagent = \"{agent}\"\nprompt = \"count\"\n")
+    };
+    let plan = team.plan(&[of("w1", "script"), of("w2", "script")].concat());
+    // The run's own agent is another one.
+    run(&format!("run {plan} -w 2 --idle-after 7m"));
+    let member = |name: &str| team.json(&format!("status {name}"));
+    let before = [member("w1"), member("w2")];
+    for member in &before {
+        assert_eq!(member["options"]["idle_after"]["ms"], 420_000, "{member}");
+        assert!(member["session"].is_string(), "{member}");
+    }
+    team.ok("task add --to w1 count");
+    team.ok("task add --to w2 count");
+    run("run --resume --agent script --context branch:w2");
+    let after = [member("w1"), member("w2")];
+    assert_eq!(after[1]["session"], before[1]["session"], "w2 goes on with its own");
+    assert_ne!(after[0]["session"], before[0]["session"], "w1 begins with that of w2");
+}

@@ -47,14 +47,15 @@ pub struct RunArgs {
     /// Each worker in a git worktree of its own
     #[arg(long, conflicts_with = "shared")]
     pub worktree: bool,
-    /// All workers in the directory itself (the default, unless configured otherwise)
+    /// All workers in the directory itself (the default, unless configured otherwise, or the members of the team have
+    /// worktrees)
     #[arg(long)]
     pub shared: bool,
     /// The commit the worktrees begin at [default: HEAD]
     #[arg(long, value_name = "REF")]
     pub base: Option<String>,
-    /// The agent that workers drive for tasks which ask for none, and what that is told; its variables and approval are those
-    /// of the others too
+    /// The agent that workers drive for tasks which ask for none, and what that is told; its variables, approval, conversation
+    /// and times are those of the others too
     #[command(flatten)]
     pub agent: AgentArgs,
     /// Where to work, or which repository to take worktrees from [default: here]

@@ -27,10 +27,15 @@ impl ChosenAgent {
         }
     }
 
-    fn must_converse(&self) -> Result<(), OpsError> {
+    /// Whether it remembers one turn in the next.
+    pub(in crate::ops) fn has_conversation(&self) -> bool {
         let prompts = self.options.abilities(&self.name).map(|abilities| abilities.prompts);
         let driver = self.options.launch(&self.name).map(|launch| launch.driver);
-        if prompts == Some(PromptKind::Conversation) && driver != Ok(DriverKind::Cmd) {
+        prompts == Some(PromptKind::Conversation) && driver != Ok(DriverKind::Cmd)
+    }
+
+    fn must_converse(&self) -> Result<(), OpsError> {
+        if self.has_conversation() {
             return Ok(());
         }
         let what = format!("{} has no conversation: each of its turns begins without any memory", self.name);

@@ -12,6 +12,7 @@ use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::usage::UsageSum;
 use teamster_protocol::store::file::LogRecord;
 
+use super::places::NewPlaceCause;
 use super::tally::TaskTally;
 
 /// News from a run while it goes.
@@ -41,7 +42,13 @@ pub struct RunReport {
 #[expect(missing_docs, reason = "SPEC.md says what each field is")]
 pub enum RunEvent {
     /// The run begins with so many tasks: these members are spawned for it, and those were there before.
-    Begun { tasks: usize, spawns: Vec<MemberName>, there: Vec<MemberName> },
+    Begun {
+        tasks: usize,
+        spawns: Vec<MemberName>,
+        there: Vec<MemberName>,
+        #[serde(default, skip_serializing_if = "NewPlaceCause::is_wanted")]
+        new_place: NewPlaceCause,
+    },
     /// The tasks of the run are on the board.
     Listed { tasks: Vec<ListedTask> },
     /// A member took a task.

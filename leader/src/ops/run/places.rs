@@ -1,15 +1,18 @@
-//! The agent and the place of each member of a crew. A run that goes on lets every member work where it did, with the agent
-//! that it had: a member that was moved out of its worktree would work in the checkout of the people.
+//! The agent and the place of each member of a crew. A member that had a worktree works there again, and one that is added to
+//! members in worktrees gets one too: else they would work in the checkout of the people. In a run that goes on, every member
+//! also has its agent and the like again.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+use teamster_protocol::model::agent::SessionContext;
 use teamster_protocol::model::agent::options::AgentOptions;
 use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{AgentName, MemberName, Role};
-use teamster_protocol::model::roster::{StallPolicy, Workspace};
+use teamster_protocol::model::roster::{Member, MemberPresence, Roster, StallPolicy, Workspace};
 use teamster_protocol::team::TeamView;
-use teamster_protocol::wire::api::{SessionKept, WorkspaceRequest};
+use teamster_protocol::wire::api::WorkspaceRequest;
 
 use super::RunLeftover;
 use super::crew::CrewMember;
@@ -18,7 +21,7 @@ use crate::ops::config::Config;
 use crate::ops::error::OpsError;
 use crate::ops::error::run::RunError;
 use crate::ops::session::Session;
-use crate::ops::spawn::{WantedStall, WantedWorkspace};
+use crate::ops::spawn::{WantedStall, WantedWorkspace, WantedWorkspaceKind};
 
 /// The agent that a member of the crew drives, the place in which it works, and what else it keeps from a run before.
 #[derive(Debug, Clone)]
@@ -35,64 +38,97 @@ pub(super) struct CrewPlace {
     pub(super) budget: UsageBudget,
 }
 
+/// The reason for the kind of place that a member gets which was not there before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NewPlaceCause {
+    /// Somebody said it, or it is the usual one.
+    #[default]
+    Wanted,
+    /// The members of the team work in worktrees, and nothing was said.
+    LikeMembers,
+}
+
+impl NewPlaceCause {
+    pub(super) fn is_wanted(&self) -> bool {
+        *self == NewPlaceCause::Wanted
+    }
+}
+
 /// The place of everybody who may be spawned for a run.
 #[derive(Debug)]
 pub(super) struct CrewPlaces<'a> {
     config: &'a Config,
-    /// The wish for the agent of the run, of which those that tasks name take the variables and the approval.
-    wanted: AgentOptions,
+    leftover: RunLeftover,
+    /// The wish for the agent of the run.
+    wish: WantedAgent,
     /// The place of a member that was not there before.
     pub(super) new: CrewPlace,
+    /// Why a new member gets that kind of place.
+    new_cause: NewPlaceCause,
     /// The places of members that were, or why one can not be had again.
     before: BTreeMap<MemberName, Result<CrewPlace, (String, Option<String>)>>,
 }
 
 impl<'a> CrewPlaces<'a> {
-    /// The places as they are wanted. In a run that goes on, and as far as nothing else is wanted, a member that was there
-    /// before has its own again, and one that is new has that of the first worker of the run before.
+    /// The places as they are wanted. As far as nothing else is wanted, a member that was there before has its worktree again,
+    /// and one that is new gets one where the members have one. In a run that goes on, a member that was there before has all
+    /// of its own again, and one that is new has that of the first worker of the run before.
     pub(super) fn of(
         session: &'a Session,
         leftover: RunLeftover,
         agent: WantedAgent,
-        workspace: WantedWorkspace,
+        mut workspace: WantedWorkspace,
         stall: WantedStall,
     ) -> Result<CrewPlaces<'a>, OpsError> {
         let config = &session.config;
-        let AgentOptions { env, approval, .. } = agent.options.clone();
-        let given = AgentOptions { env, approval, ..AgentOptions::default() };
-        let chosen = agent.clone().choose(&session.config)?;
+        let view = TeamView::open(session.dir.clone())?;
+        let new_cause = match workspace.is_open() && session.repository.is_some() && work_in_worktrees(view.roster()) {
+            true => NewPlaceCause::LikeMembers,
+            false => NewPlaceCause::Wanted,
+        };
+        let kept_workspace = workspace.clone();
+        match new_cause {
+            NewPlaceCause::LikeMembers => workspace.kind = Some(WantedWorkspaceKind::Worktree),
+            NewPlaceCause::Wanted => {}
+        }
+        let chosen = agent.clone().choose(config)?;
         let wanted = CrewPlace {
             budget: chosen.budget,
             agent: chosen,
-            workspace: workspace.clone().request(session)?,
+            workspace: workspace.request(session)?,
             worktree: None,
             role: None,
             stall: stall.stall(session),
         };
-        if wanted.agent.session == SessionKept::GivenUp {
-            let first = "w1".parse().expect("it is a name");
-            wanted.agent.must_have_context(&first, &TeamView::open(session.dir.clone())?)?;
-        }
-        match leftover {
-            RunLeftover::Refuse => {
-                wanted.agent.must_be_installed()?;
-                return Ok(CrewPlaces { config, wanted: given, new: wanted, before: BTreeMap::new() });
-            }
-            RunLeftover::Resume | RunLeftover::RetryFailed => {}
-        }
-        let view = TeamView::open(session.dir.clone())?;
+        must_have_context(&wanted.agent, &view)?;
         let mut before = BTreeMap::new();
         for (name, member) in view.roster().members() {
-            let agent = agent.clone().choose_for(&session.config, &member.spec)?;
-            let place = match workspace.kept(session, view.roster(), name) {
-                Ok(kept) => Ok(CrewPlace {
-                    agent,
-                    worktree: kept.as_ref().and_then(|kept| worktree_of(&member.spec.workspace, kept)),
-                    workspace: kept.unwrap_or_else(|| wanted.workspace.clone()),
-                    role: member.spec.role.clone(),
-                    stall: stall.over(member.spec.stall),
-                    budget: member.spec.budget,
-                }),
+            let spec = &member.spec;
+            let goes_on = match (leftover, &spec.workspace) {
+                (RunLeftover::Resume | RunLeftover::RetryFailed, _) => true,
+                (RunLeftover::Refuse, Workspace::Worktree { .. }) => false,
+                (RunLeftover::Refuse, Workspace::Shared { .. }) => continue,
+            };
+            let place = match kept_workspace.kept(session, view.roster(), name) {
+                Ok(kept) => {
+                    let worktree = kept.as_ref().and_then(|kept| worktree_of(&spec.workspace, kept));
+                    let workspace = kept.unwrap_or_else(|| wanted.workspace.clone());
+                    let agent = agent_of(&agent, Some(name), |wish| match goes_on {
+                        true => wish.choose_for(config, spec),
+                        false => wish.choose(config),
+                    })?;
+                    let place = CrewPlace { agent, worktree, workspace, ..wanted.clone() };
+                    Ok(match goes_on {
+                        true => CrewPlace {
+                            role: spec.role.clone(),
+                            stall: stall.over(spec.stall),
+                            budget: spec.budget,
+                            ..place
+                        },
+                        false => place,
+                    })
+                }
                 Err(error) => Err(error.told()),
             };
             before.insert(name.clone(), place);
@@ -100,11 +136,22 @@ impl<'a> CrewPlaces<'a> {
         let number = |name: &MemberName| name.as_str().strip_prefix('w')?.parse::<u32>().ok();
         let workers = before.iter().filter_map(|(name, place)| Some((number(name)?, place.as_ref().ok()?)));
         let first = workers.min_by_key(|(number, _)| *number).map(|(_, place)| place.clone());
-        let new = first
-            .map(|first| CrewPlace { worktree: None, role: None, budget: first.agent.budget, ..first })
-            .unwrap_or(wanted);
+        let new = match leftover {
+            RunLeftover::Refuse => wanted,
+            RunLeftover::Resume | RunLeftover::RetryFailed => first
+                .map(|first| CrewPlace { worktree: None, role: None, budget: first.agent.budget, ..first })
+                .unwrap_or(wanted),
+        };
         new.agent.must_be_installed()?;
-        Ok(CrewPlaces { config, wanted: given, new, before })
+        Ok(CrewPlaces { config, leftover, wish: agent, new, new_cause, before })
+    }
+
+    /// Why those of these members that are new get their kind of place.
+    pub(super) fn cause_of_new<'b>(&self, mut spawned: impl Iterator<Item = &'b MemberName>) -> NewPlaceCause {
+        match spawned.any(|name| !self.before.contains_key(name)) {
+            true => self.new_cause,
+            false => NewPlaceCause::Wanted,
+        }
     }
 
     /// The place of a member of the crew, with the agent that tasks name for it. Refused where the member had a place that
@@ -117,9 +164,14 @@ impl<'a> CrewPlaces<'a> {
         };
         match &member.agent {
             Some(agent) if *agent != place.agent.name => {
-                let agent = self.named(agent)?;
+                let agent = self.named(agent, Some(&member.name))?;
                 agent.must_be_installed().map_err(of_agent)?;
-                let budget = if self.before.contains_key(&member.name) { place.budget } else { agent.budget };
+                let budget = match self.leftover {
+                    RunLeftover::Resume | RunLeftover::RetryFailed if self.before.contains_key(&member.name) => {
+                        place.budget
+                    }
+                    RunLeftover::Resume | RunLeftover::RetryFailed | RunLeftover::Refuse => agent.budget,
+                };
                 Ok(CrewPlace { agent, budget, ..place })
             }
             Some(_) | None => Ok(place),
@@ -128,13 +180,55 @@ impl<'a> CrewPlaces<'a> {
 
     /// The agent that a task names; that of the run where it names none. Refused where nobody describes it.
     pub(super) fn agent_for(&self, named: Option<&AgentName>) -> Result<ChosenAgent, RunError> {
-        named.map_or_else(|| Ok(self.new.agent.clone()), |name| self.named(name))
+        named.map_or_else(|| Ok(self.new.agent.clone()), |name| self.named(name, None))
     }
 
-    fn named(&self, name: &AgentName) -> Result<ChosenAgent, RunError> {
-        let wanted = WantedAgent { name: Some(name.clone()), options: self.wanted.clone(), base_url: None };
-        wanted.choose(self.config).map_err(of_agent)
+    /// Of the wish for the run's own agent, one that tasks name takes what is not of that agent alone.
+    fn named(&self, name: &AgentName, member: Option<&MemberName>) -> Result<ChosenAgent, RunError> {
+        let AgentOptions { env, approval, context, idle_after, start, .. } = self.wish.options.clone();
+        let options = AgentOptions { env, approval, context, idle_after, start, ..AgentOptions::default() };
+        let wish = WantedAgent { name: Some(name.clone()), options, base_url: None };
+        agent_of(&wish, member, |wish| wish.choose(self.config)).map_err(of_agent)
     }
+}
+
+/// The agent that is chosen by such a wish. One that has no conversation, and the member whose conversation is to be copied,
+/// have no use for the conversation that was chosen.
+fn agent_of(
+    wish: &WantedAgent,
+    member: Option<&MemberName>,
+    choose: impl Fn(WantedAgent) -> Result<ChosenAgent, OpsError>,
+) -> Result<ChosenAgent, OpsError> {
+    let chosen = choose(wish.clone())?;
+    let is_own = match (&wish.options.context, member) {
+        (Some(SessionContext::Branch(source)), Some(member)) => source == member,
+        (Some(SessionContext::Branch(_) | SessionContext::Fresh) | None, _) => false,
+    };
+    if chosen.has_conversation() && !is_own {
+        return Ok(chosen);
+    }
+    choose(WantedAgent { options: AgentOptions { context: None, ..wish.options.clone() }, ..wish.clone() })
+}
+
+/// Refuses a conversation that the workers of a run can not begin with.
+fn must_have_context(agent: &ChosenAgent, view: &TeamView) -> Result<(), OpsError> {
+    let source = match &agent.options.context {
+        Some(SessionContext::Branch(source)) => Some(source),
+        Some(SessionContext::Fresh) | None => None,
+    };
+    // Any worker but the one whose conversation it is, which goes on with its own.
+    let workers = ["w1", "w2"].map(|name| name.parse::<MemberName>().expect("it is a name"));
+    let worker = workers.iter().find(|name| Some(*name) != source).expect("they differ");
+    agent.must_have_context(worker, view)
+}
+
+/// Whether the members work in worktrees: some do, and none that runs works elsewhere.
+fn work_in_worktrees(roster: &Roster) -> bool {
+    let has_worktree = |member: &Member| matches!(member.spec.workspace, Workspace::Worktree { .. });
+    let runs_elsewhere =
+        |member: &Member| !has_worktree(member) && matches!(member.presence, MemberPresence::Joined { .. });
+    roster.members().any(|(_, member)| has_worktree(member))
+        && !roster.members().any(|(_, member)| runs_elsewhere(member))
 }
 
 /// The worktree that a member had, if it is there and the member goes on in it.

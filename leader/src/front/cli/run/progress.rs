@@ -17,7 +17,7 @@ use crate::front::cli::print::{PanelActivity, PanelBar, PanelRow, ProgressPanel,
 use crate::front::cli::print::{clock, harmless, humane, paint, remark, say, shorten};
 use crate::front::cli::task_text::numbers;
 use crate::ops::approvals::ways_to_answer;
-use crate::ops::run::{RunEvent, RunNews, RunReport, StopCause, TaskTally, short_name};
+use crate::ops::run::{NewPlaceCause, RunEvent, RunNews, RunReport, StopCause, TaskTally, short_name};
 use crate::ops::text::show_controls;
 
 /// How much is shown of the last line of a task that failed.
@@ -129,7 +129,7 @@ impl ShownRun {
     /// Keeps what is shown later on: titles, and whose rows there are.
     fn learn(&mut self, report: &RunReport) {
         match &report.event {
-            RunEvent::Begun { tasks, spawns, there } => {
+            RunEvent::Begun { tasks, spawns, there, new_place: _ } => {
                 self.bar = PanelBar { total: *tasks, begun_ms: report.at_ms, ..PanelBar::default() };
                 let row = |name: &MemberName, what: &str| (name.clone(), PanelActivity::Quiet(what.to_owned()));
                 self.members.extend(spawns.iter().map(|name| row(name, "starts")));
@@ -218,14 +218,20 @@ fn line_of(report: &RunReport, titles: &BTreeMap<TaskId, String>) -> Option<Stri
         None => String::new(),
     };
     Some(match &report.event {
-        RunEvent::Begun { tasks, spawns, there } => {
+        RunEvent::Begun { tasks, spawns, there, new_place } => {
             let workers = count(spawns.len() + there.len(), "worker");
             let there = match there.as_slice() {
                 [] => String::new(),
                 [one] => format!(", of which {one} is there already"),
                 more => format!(", of which {} are there already", names(more)),
             };
-            format!("{} for {workers}{there}", count(*tasks, "task"))
+            let place = match new_place {
+                NewPlaceCause::LikeMembers => {
+                    "; who is new gets a worktree, as the members have, unless --shared is said"
+                }
+                NewPlaceCause::Wanted => "",
+            };
+            format!("{} for {workers}{there}{place}", count(*tasks, "task"))
         }
         RunEvent::Claimed { task, member, .. } => of_task(member, TextTone::Plain, "began", *task),
         RunEvent::Completed { task, member, duration_ms, .. } => {
