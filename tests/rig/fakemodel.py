@@ -34,7 +34,8 @@ sessions. A later text with directives, such as a steer, takes over at the next 
 follows the script of --default, or is answered with "echo: PROMPT", and a request for JSON of a schema with the smallest that fits. A request without tools,
 such as one for a title, never waits and never calls a tool. An error or a cut is counted by the text of the prompt and
 its place in the history for as long as the server lives: a prompt of other words fails anew, and so does one that is
-repeated in the same conversation. An error with count=NAME is counted by that name alone.
+repeated in the same conversation. An error with count=NAME is counted by that name alone, and with bare=yes
+beside it requests without tools are answered with it as well.
 
 Everything is bounded: bodies, requests at once, the time of a stream, the life of the server, its log.
 """
@@ -473,6 +474,11 @@ def plan(r, st):
         return [dict(kind="text", text="echo: " + re.sub(r"\s+", " ", last_text)[-200:], ms=None)], meta
     if not r.tools:
         meta["note"] = "no-tools"
+        for n, kv in dirs:
+            if n == "error" and "bare" in kv and "count" in kv and st.once("count:" + kv["count"], int(kv.get("times", 1))):
+                meta["error"] = int(kv.get("status", 529))
+                meta["limit"] = (kv.get("limit"), int(kv.get("in", 3600)))
+                return [], meta
         says = [kv.get("text", "") for n, kv in dirs if n == "say"]
         return [dict(kind="text", text=" ".join(says) or "Rig title", ms=0)], meta
     if users[-1] != si and not parse(last_text) and SUMMARY_RE.search(last_text) and len(last_text) > 200:

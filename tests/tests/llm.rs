@@ -183,6 +183,17 @@ fn a_conversation_that_fills_the_context_is_put_in_few_words() {
 }
 
 #[test]
+fn a_context_that_is_smaller_than_it_was_said_to_be_ends_no_turn() {
+    let Some(model) = ModelTeam::new() else { return };
+    model.team.ok(&model.spawn("alice", "openai", "--approval auto"));
+    model.send("hello");
+    // The first error is for the turn, the second for its summary, which is asked for again with less.
+    model.send("[[error status=413 times=2 count=full bare=yes]][[say text=third]]");
+    let said = model.team.ok("logs alice --json");
+    assert!(said.contains("\"kind\":\"compacted\"") && said.contains("third"), "{said}");
+}
+
+#[test]
 fn a_provider_without_room_is_waited_for_and_a_limit_parks() {
     let Some(model) = ModelTeam::new() else { return };
     model.team.ok(&model.spawn("alice", "anthropic", ""));
