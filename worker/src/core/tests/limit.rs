@@ -84,10 +84,8 @@ fn a_provider_without_room_is_tried_again_later_and_later_and_in_the_end_given_u
     }
     assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
     let actions = no_room(&mut core, now_ms);
-    let released = |action: &WorkerAction| match action {
-        WorkerAction::Record { attempt: AttemptEnd::Release { .. }, .. } => true,
-        _ => false,
-    };
+    let released =
+        |action: &WorkerAction| matches!(action, WorkerAction::Record { attempt: AttemptEnd::Release { .. }, .. });
     assert!(actions.iter().any(released), "the task is not lost: {actions:?}");
     let how = WorkerEnd::ProviderRefused { reason: "529 (tried 10 times)".to_owned() };
     assert_eq!(core.step(now_ms, WorkerEvent::Recorded).last(), Some(&WorkerAction::Leave { how }));
