@@ -184,6 +184,7 @@ impl AcpAgent {
             "leave" => {
                 let mut command = Command::new("setsid");
                 command.args(["sh", "-c", "tail -f /dev/null >/dev/null & echo; wait"]).stdin(Stdio::null());
+                #[expect(clippy::zombie_processes, reason = "what an agent leaves behind is what this is for")]
                 let mut command = command.stdout(Stdio::piped()).spawn().expect("a process can be started");
                 let out = command.stdout.take().expect("it is piped");
                 BufReader::new(out).read_line(&mut String::new()).expect("it says that both run");
