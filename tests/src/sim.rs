@@ -3,9 +3,11 @@
 //! writes mail, calls, ends, kills, fills the disk and loses rings. One seed is one story, the same every time.
 
 use std::fmt;
+use std::num::NonZeroU64;
 
 use teamster_protocol::model::agent::preset::PromptKind;
 use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
+use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{AgentName, Role};
 use teamster_protocol::model::limits::SLOW_POLL;
 use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, OnStall};
@@ -124,6 +126,11 @@ impl Sim {
                 prompts: if chance.one_in(2) { PromptKind::Conversation } else { PromptKind::Program },
             },
             on_stall: if chance.one_in(2) { OnStall::Restart } else { OnStall::Show },
+            budget: UsageBudget {
+                max_tokens: if chance.one_in(8) { NonZeroU64::new(100 + chance.below(400)) } else { None },
+                max_turns: if chance.one_in(8) { NonZeroU64::new(1 + chance.below(12)) } else { None },
+                ..UsageBudget::default()
+            },
             lives: 0,
             worker: None,
         };

@@ -8,7 +8,7 @@ use teamster_protocol::model::board::ClearedTasks;
 use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
-use teamster_protocol::model::roster::StartedBy;
+use teamster_protocol::model::roster::{StartedBy, TeamFact};
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::{CommandInput, FieldChange, NewTask, TaskChanges, TaskWork};
 use teamster_protocol::wire::api::TeamEnding;
@@ -44,7 +44,11 @@ impl Sim {
             8..=10 => self.writes_mail(),
             11..=13 => self.calls_a_worker(),
             14 => self.ends_somebody(),
-            15..=17 => self.starts_somebody(),
+            15 | 16 => self.starts_somebody(),
+            17 => match self.world.chance.one_in(2) {
+                true => self.starts_somebody(),
+                false => self.lifts_a_limit(),
+            },
             18 => self.makes_trouble(),
             _ => {
                 let task = TaskId(1 + self.world.chance.below(20) as u32);
@@ -203,6 +207,16 @@ impl Sim {
 
     pub(super) fn starts_by_hand(&mut self, index: usize) {
         self.members[index].start(&mut self.world, StartedBy::Hand);
+    }
+
+    /// Somebody says that a provider takes more again.
+    fn lifts_a_limit(&mut self) {
+        let name = self.members[self.world.chance.index(self.members.len())].who.name.clone();
+        if self.world.roster.limit_of(&name, self.world.now_ms).is_some()
+            && self.world.enroll("lead", TeamFact::Unlimited { name: name.clone() }).is_ok()
+        {
+            self.world.ring_account(&name);
+        }
     }
 
     fn makes_trouble(&mut self) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use teamster_leader::core as leader;
 use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::board::WaitingClaimant;
+use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
 use teamster_protocol::model::limits::SLOW_POLL;
 use teamster_protocol::model::roster::{
@@ -35,6 +36,8 @@ pub(super) struct Member {
     pub(super) who: WaitingClaimant,
     /// What is done when its worker does not answer.
     pub(super) on_stall: OnStall,
+    /// How much it may use, in all its lives.
+    pub(super) budget: UsageBudget,
     pub(super) lives: u32,
     pub(super) worker: Option<Worker>,
 }
@@ -74,6 +77,8 @@ pub(super) struct Worker {
     /// Whether its last look at the board found nothing to claim, and no turn has begun since.
     found_nothing: bool,
     limit: HeededLimit,
+    /// Until when its provider takes no more, as it was told last.
+    told_until_ms: Option<u64>,
 }
 
 /// What a worker can take next from the world.
@@ -115,6 +120,7 @@ impl Member {
         let outer_half = Some(ProcessIdentity { pid: pid + OUTER_HALF_PIDS, ..identity.clone() });
         let settings = WorkerSettings {
             idle_after: Some(IDLE_AFTER),
+            budget: self.budget,
             ..WorkerSettings::new(self.who.clone(), abilities(self.who.prompts), started_by)
         };
         self.worker = Some(Worker {
@@ -142,6 +148,7 @@ impl Member {
             held_mail: Vec::new(),
             found_nothing: false,
             limit: HeededLimit::default(),
+            told_until_ms: None,
         });
         true
     }
@@ -176,7 +183,7 @@ impl Member {
             workspace: Workspace::Shared { dir: "/".into() },
             stall: StallPolicy { then: self.on_stall, ..StallPolicy::default() },
             rules: Vec::new(),
-            budget: Default::default(),
+            budget: self.budget,
         };
         TeamFact::Added { name: self.who.name.clone(), spec: Box::new(spec) }
     }
@@ -298,6 +305,7 @@ impl Member {
             }
         };
         world.say(|| format!("{} hears {event:?}", worker.life.0));
+        worker.heed(world, &event);
         worker.actions.extend(worker.core.step(world.now_ms, event));
     }
 }

@@ -39,7 +39,10 @@ impl WorkerCore {
             turn.limit = Some(limit.clone());
         }
         self.act(WorkerAction::TellLimit { until_ms: limit.until_ms, reason: limit.reason.clone() });
-        self.limit = Some(limit);
+        // Another member of the account may have been told a longer one.
+        if self.limit.as_ref().is_none_or(|known| known.until_ms < limit.until_ms) {
+            self.limit = Some(limit);
+        }
         self.settle_if_free(now_ms);
     }
 

@@ -36,10 +36,14 @@ impl Worker {
                 Some(limit)
             }
             Source::Poll => {
+                // The mail is read once that is taken.
+                if let Some(limit) = self.heed_limit(world) {
+                    return Some(limit);
+                }
                 self.polled = false;
                 let unread = world.unread(address);
                 let mail = (!unread.is_empty()).then_some(WorkerEvent::MailArrived(unread));
-                let mut seen = self.heed_limit(world).into_iter().chain(mail).chain([WorkerEvent::Polled]);
+                let mut seen = mail.into_iter().chain([WorkerEvent::Polled]);
                 let first = seen.next();
                 self.answers.extend(seen);
                 first
@@ -47,6 +51,17 @@ impl Worker {
             Source::Tick => Some(WorkerEvent::Tick),
             Source::Signal => std::mem::take(&mut self.terminated).then_some(WorkerEvent::Terminated),
             Source::Link => std::mem::take(&mut self.link_lost).then_some(WorkerEvent::LeaderLost),
+        }
+    }
+
+    /// Keeps in mind until when the worker knows that its provider takes no more.
+    pub(super) fn heed(&mut self, world: &World, event: &WorkerEvent) {
+        match event {
+            WorkerEvent::Limited(limit) | WorkerEvent::AccountLimited(limit) => {
+                self.told_until_ms = self.told_until_ms.max(limit.until_ms).filter(|until| *until > world.now_ms);
+            }
+            WorkerEvent::LimitLifted => self.told_until_ms = None,
+            _ => {}
         }
     }
 
@@ -65,6 +80,17 @@ impl Worker {
                 let _ = world.decide(me.as_str(), |board| Ok((board.away(&who.name), ())));
             }
             WorkerAction::StartTurn { turn, task, before: _, work, texts, used } => {
+                if work.kind() == WorkKind::Text
+                    && let Some(until_ms) = self.told_until_ms.filter(|until| *until > world.now_ms)
+                {
+                    world
+                        .oracle
+                        .broke(format!("{:?} asks its provider, which takes no more until {until_ms}", self.life));
+                }
+                let budget = world.roster.member(&who.name).map(|member| member.spec.budget).unwrap_or_default();
+                if let Some(limit) = budget.spent(&used) {
+                    world.oracle.broke(format!("{:?} begins a turn, and has used {limit}", self.life));
+                }
                 let started = TranscriptText::TurnStarted { turn, task, work: work.clone(), texts, used_before: used };
                 self.tell_of_turns(world, who, &started);
                 world.transcripts.say(&who.name, world.now_ms, started);

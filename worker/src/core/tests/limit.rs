@@ -52,6 +52,15 @@ fn a_turn_that_runs_is_not_parked_by_what_another_member_was_told() {
 }
 
 #[test]
+fn a_limit_that_its_own_agent_is_told_does_not_shorten_that_of_the_account() {
+    let mut core = working(PromptKind::Conversation);
+    core.step(NOW_MS, account_limited(NOW_MS + 50_000));
+    core.step(NOW_MS, WorkerEvent::Limited(limit(NOW_MS + 5_000)));
+    let actions = ends(&mut core, TurnEnd::failed("used up"));
+    assert_eq!(parked_until(&actions), Some(NOW_MS + 50_000), "{actions:?}");
+}
+
+#[test]
 fn a_limit_that_is_lifted_before_its_turn_has_ended_loses_no_task() {
     let mut core = working(PromptKind::Conversation);
     core.step(NOW_MS, WorkerEvent::Limited(limit(NOW_MS + 50_000)));
