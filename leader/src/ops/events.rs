@@ -198,8 +198,10 @@ impl EventFact {
                 | TeamFact::Session { .. }
                 | TeamFact::Limited { .. }
                 | TeamFact::Unlimited { .. } => 0,
-                TeamFact::BudgetNearly { .. } => 2,
-                TeamFact::Ending { .. } | TeamFact::Dismissed { .. } | TeamFact::TurnStopped { .. } => 2,
+                TeamFact::BudgetNearly { .. }
+                | TeamFact::Ending { .. }
+                | TeamFact::Dismissed { .. }
+                | TeamFact::TurnStopped { .. } => 2,
                 TeamFact::Staying { .. } | TeamFact::Hung { .. } | TeamFact::Answering { .. } => 5,
                 TeamFact::Left { .. } | TeamFact::Restarting { .. } | TeamFact::Removed { .. } => 6,
             },

@@ -55,21 +55,8 @@ impl ProcessIdentity {
         if is_in_cell() {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "a process in a cell reaches nobody outside"));
         }
-        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-        let Some(pid) = pid else { return Err(io::ErrorKind::InvalidInput.into()) };
-        let held = match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(held) => held,
-            Err(Errno::SRCH) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        if !self.exists() {
-            return Ok(());
-        }
-        let number = rustix::process::Signal::from_named_raw(signal as i32).ok_or(io::ErrorKind::InvalidInput)?;
-        match pidfd_send_signal(&held, number) {
-            Ok(()) | Err(Errno::SRCH) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        let pid = i32::try_from(self.pid).map_err(|_| io::ErrorKind::InvalidInput)?;
+        signal_if(pid, signal, || self.exists())
     }
 
     /// Sends this very process a signal of the kill ladder; see [`ProcessIdentity::signal`].
@@ -80,6 +67,25 @@ impl ProcessIdentity {
     /// Whether this very process is seen to run; see [`ProcessIdentity::fate`].
     pub fn runs(&self) -> bool {
         self.fate() == ProcessFate::Runs
+    }
+}
+
+/// Sends a signal to the process of that number, if it is the one that is meant by then: it is held by a descriptor between
+/// the look and the signal. One that is gone already is no error.
+fn signal_if(pid: i32, signal: Signal, is_meant: impl FnOnce() -> bool) -> io::Result<()> {
+    let pid = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?;
+    let held = match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(held) => held,
+        Err(Errno::SRCH) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    if !is_meant() {
+        return Ok(());
+    }
+    let number = rustix::process::Signal::from_named_raw(signal as i32).ok_or(io::ErrorKind::InvalidInput)?;
+    match pidfd_send_signal(&held, number) {
+        Ok(()) | Err(Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

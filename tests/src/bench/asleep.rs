@@ -10,7 +10,7 @@ use teamster_protocol::wire::api::WorkerApiClient;
 
 use super::Outcome;
 use super::child::{Child, Role};
-use super::idle::{of_all, rollup};
+use super::idle::{of_each, rollup};
 use super::pi::{NOT_HERE, PiAtHand, WAY_OUT};
 use super::place::Place;
 use super::table::{Must, Row, Unit};
@@ -82,8 +82,8 @@ fn row(place: &Place, members: AsleepTeam<'_>) -> Outcome<Row> {
         }
         // What a worker still does after it said so.
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let each = |name| of_all(&workers, name).map(|all| all / f64::from(TEAM));
-        let (pss, own, bare_pss) = (each("Pss:")?, each("Pss_Anon:")?, rollup(bare.pid(), "Pss:")?);
+        let (pss, own) = (of_each(&workers, "Pss:")?, of_each(&workers, "Pss_Anon:")?);
+        let bare_pss = rollup(bare.pid(), "Pss:")?;
         for worker in workers {
             worker.kill().await?;
         }

@@ -32,7 +32,7 @@ pub(super) fn rows(place: &Place) -> Outcome<Vec<Row>> {
             worker.idle().await?;
             workers.push(worker);
             if workers.len() == 1 {
-                alone = of_all(&workers, "Pss:")?;
+                alone = of_each(&workers, "Pss:")?;
             }
         }
         let worker = &workers[0];
@@ -40,8 +40,8 @@ pub(super) fn rows(place: &Place) -> Outcome<Vec<Row>> {
         tokio::time::sleep(WATCHED).await;
         let wakes = switches(worker.pid)? - before.0;
         let ticks = ticks(worker.pid)? - before.1;
-        let each = |name| of_all(&workers, name).map(|all| all / f64::from(TEAM));
-        let (pss, own, bare_pss) = (each("Pss:")?, each("Pss_Anon:")?, rollup(bare.pid(), "Pss:")?);
+        let (pss, own) = (of_each(&workers, "Pss:")?, of_each(&workers, "Pss_Anon:")?);
+        let bare_pss = rollup(bare.pid(), "Pss:")?;
         for worker in workers {
             worker.kill().await?;
         }
@@ -83,10 +83,11 @@ pub(crate) fn switches(pid: u32) -> Outcome<u64> {
     Ok(sum)
 }
 
-/// The sum over both halves of these workers, in bytes.
-pub(super) fn of_all(workers: &[Worker], name: &str) -> Outcome<f64> {
+/// What each of these workers has of it, over both its halves, in bytes.
+pub(super) fn of_each(workers: &[Worker], name: &str) -> Outcome<f64> {
     let halves: BTreeSet<u32> = workers.iter().flat_map(|worker| [worker.pid, worker.outer_pid]).collect();
-    halves.iter().map(|pid| rollup(*pid, name)).sum()
+    let all: f64 = halves.iter().map(|pid| rollup(*pid, name)).sum::<Outcome<f64>>()?;
+    Ok(all / workers.len() as f64)
 }
 
 /// A sum over all mappings of a process, in bytes.

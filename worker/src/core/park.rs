@@ -39,11 +39,15 @@ impl WorkerCore {
             turn.limit = Some(limit.clone());
         }
         self.act(WorkerAction::TellLimit { until_ms: limit.until_ms, reason: limit.reason.clone() });
-        // Another member of the account may have been told a longer one.
+        self.heed_if_longer(limit);
+        self.settle_if_free(now_ms);
+    }
+
+    /// Keeps the longer of two limits: another member of the account may have been told another one.
+    fn heed_if_longer(&mut self, limit: StandingLimit) {
         if self.limit.as_ref().is_none_or(|known| known.until_ms < limit.until_ms) {
             self.limit = Some(limit);
         }
-        self.settle_if_free(now_ms);
     }
 
     /// The provider has no room, and the agent has given up to try again: this worker does, later and later, and in the end
@@ -58,9 +62,7 @@ impl WorkerCore {
         let reason = format!("{reason} (try {} of {PROVIDER_TRIES_MAX})", self.tries);
         let limit = StandingLimit { until_ms: now_ms.saturating_add(wait_ms), reason };
         turn.limit = Some(limit.clone());
-        if self.limit.as_ref().is_none_or(|known| known.until_ms < limit.until_ms) {
-            self.limit = Some(limit);
-        }
+        self.heed_if_longer(limit);
     }
 
     /// Makes the worker leave if a limit holds that it does not wait for.
@@ -124,9 +126,7 @@ impl WorkerCore {
     pub(super) fn account_limited(&mut self, now_ms: u64, limit: ProviderLimit) {
         let limit = StandingLimit::told(limit, now_ms);
         let until_ms = limit.until_ms;
-        if self.limit.as_ref().is_none_or(|known| known.until_ms < until_ms) {
-            self.limit = Some(limit);
-        }
+        self.heed_if_longer(limit);
         match &self.phase {
             WorkPhase::Claiming(before) => self.settle(now_ms, *before),
             WorkPhase::Parked(parked) if parked.until_ms < until_ms && self.leave.is_none() => {

@@ -14,6 +14,8 @@ pub(super) struct TurnNarration {
     is_amid_line: bool,
     /// Whether the agent has said a word or used a tool.
     has_acted: bool,
+    /// Whether it was told that the agent tries again.
+    has_told_retry: bool,
     /// The titles of the tool calls that run, by their ids.
     calls: BTreeMap<String, String>,
 }
@@ -32,6 +34,13 @@ impl TurnNarration {
     /// Whether the agent has said a word or used a tool in the turn. A turn without either came to nothing.
     pub(super) fn has_acted(&self) -> bool {
         self.has_acted
+    }
+
+    /// The agent is to try again by itself after a fault of its provider. That is told in these words, the first time of each
+    /// turn.
+    pub(super) fn retry(&mut self, told: impl FnOnce() -> String) -> Option<AgentNews> {
+        let is_first = !std::mem::replace(&mut self.has_told_retry, true);
+        is_first.then(|| AgentNews::Trouble(told()))
     }
 
     /// The answer is over: what is said next is another one.

@@ -83,8 +83,6 @@ struct PiTurn {
     last_answer: Option<LastAnswer>,
     /// Whether pi is to try again after an error.
     is_retrying: bool,
-    /// Whether it was told that pi tries again.
-    has_told_retry: bool,
 }
 
 /// The end of an answer of the model.
@@ -222,11 +220,8 @@ impl PiDialect {
     fn retries(&mut self, error: &str) -> Vec<DialectStep> {
         let Some(turn) = &mut self.turn else { return Vec::new() };
         turn.is_retrying = true;
-        if std::mem::replace(&mut turn.has_told_retry, true) {
-            return Vec::new();
-        }
         let why = if error.is_empty() { "its provider does not answer" } else { error };
-        vec![tell(AgentNews::Trouble(one_line(&format!("pi tries again: {why}"))))]
+        self.narration.retry(|| one_line(&format!("pi tries again: {why}"))).map(tell).into_iter().collect()
     }
 
     /// pi has come to rest. Steers that it keeps are taken back first, where it can give them back.
@@ -330,7 +325,6 @@ impl AgentDialect for PiDialect {
             usage: TokenUsage::default(),
             last_answer: None,
             is_retrying: false,
-            has_told_retry: false,
         });
         vec![self.command(PiCommand::Prompt(id), json!({"type": "prompt", "message": never_a_command(text)}))]
     }

@@ -88,15 +88,20 @@ pub(super) fn says_refusal(words: &str) -> bool {
 
 /// Whether words that begin with a status say that the request itself is at fault.
 pub(super) fn begins_with_bad_request(words: &str) -> bool {
-    BAD_REQUESTS.iter().any(|status| words.starts_with(&status.to_string()))
+    begins_with_any(words, &BAD_REQUESTS)
 }
 
 /// Whether words begin with the status of a provider that serves nothing at the moment.
 pub(super) fn begins_with_unavailable(words: &str) -> bool {
-    UNAVAILABLE.iter().any(|status| words.starts_with(&status.to_string()))
+    begins_with_any(words, &UNAVAILABLE)
 }
 
-fn says_any(words: &str, any: &[&str]) -> bool {
+fn begins_with_any(words: &str, statuses: &[u16]) -> bool {
+    statuses.iter().any(|status| words.starts_with(&status.to_string()))
+}
+
+/// Whether any of these, which are in small letters, is in the words, in whatever letters.
+pub(super) fn says_any(words: &str, any: &[&str]) -> bool {
     let low = words.to_lowercase();
     any.iter().any(|word| low.contains(word))
 }

@@ -16,21 +16,8 @@ use crate::ops::duration::NEVER;
 /// The drivers that an agent may be spoken to with.
 pub const DRIVERS: [&str; 7] = ["shell", "cmd", "acp", "pi", "claude", "codex", "llm"];
 
-const KEYS: [&str; 13] = [
-    "driver",
-    "command",
-    "env",
-    "model",
-    "effort",
-    "approval",
-    "idle-after",
-    "start",
-    "on-limit",
-    "max-tokens",
-    "max-cost",
-    "max-turns",
-    "max-time",
-];
+/// The keys of an agent besides those of its budget.
+const KEYS: [&str; 9] = ["driver", "command", "env", "model", "effort", "approval", "idle-after", "start", "on-limit"];
 
 /// How an agent is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +85,7 @@ pub(super) fn read(
                 settings.on_limit = on_limit.map(|value| PlacedValue { value, line: at });
             }
             key if budget::KEYS.contains(&key) => settings.budget.read(key, node, at, problems),
-            unknown => unknown_key(unknown, key_span, "[agent.NAME]", &KEYS, problems),
+            unknown => unknown_key(unknown, key_span, "[agent.NAME]", &budget::with_keys(&KEYS), problems),
         }
     }
     settings

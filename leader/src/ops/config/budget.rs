@@ -15,6 +15,11 @@ use crate::ops::document::{DocumentNode, DocumentValue};
 /// The keys of a budget.
 pub(super) const KEYS: [&str; 4] = ["max-tokens", "max-cost", "max-turns", "max-time"];
 
+/// The keys of a section that has a budget besides these.
+pub(super) fn with_keys(others: &[&'static str]) -> Vec<&'static str> {
+    [others, &KEYS].concat()
+}
+
 /// A budget in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BudgetSettings {

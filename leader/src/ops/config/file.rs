@@ -16,7 +16,8 @@ use crate::ops::document::value::{flag, length, line};
 use crate::ops::document::{DocumentEntry, DocumentFault, DocumentFormat, DocumentNode, DocumentValue, place, read};
 
 const SECTIONS: [&str; 6] = ["run", "team", "limits", "agent", "approval", "prompt"];
-const RUN_KEYS: [&str; 7] = ["workers", "worktree", "agent", "max-tokens", "max-cost", "max-turns", "max-time"];
+/// The keys of a run besides those of its budget.
+const RUN_KEYS: [&str; 3] = ["workers", "worktree", "agent"];
 const TEAM_KEYS: [&str; 6] = ["name", "root", "durability", "poll", "on-stall", "stall-after"];
 const LIMITS_KEYS: [&str; 6] =
     ["run-time", "task-time", "attempts", "answer-within", "leader-grace", "approval-within"];
@@ -160,7 +161,7 @@ impl ConfigReader<'_> {
                     settings.agent = agent.map(|value| PlacedValue { value, line: at });
                 }
                 key if budget::KEYS.contains(&key) => settings.run_budget.read(key, node, at, problems),
-                unknown => unknown_key(unknown, key_span, "[run]", &RUN_KEYS, problems),
+                unknown => unknown_key(unknown, key_span, "[run]", &budget::with_keys(&RUN_KEYS), problems),
             }
         }
     }

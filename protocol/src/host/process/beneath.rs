@@ -7,10 +7,8 @@ use std::io;
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use rustix::io::Errno;
-use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 
-use super::{PARENT, START_TICKS, kernel_text, nth_field};
+use super::{PARENT, START_TICKS, STATE, kernel_text, nth_field, signal_if};
 
 /// A process that is no child of ours. The number alone is reused; with the time of the start it is one process for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,21 +52,8 @@ impl BeneathProcess {
 
     /// Sends this very process a signal. One that is gone already is no error.
     pub fn signal(self, signal: Signal) -> io::Result<()> {
-        let raw = rustix::process::Pid::from_raw(self.pid.as_raw()).ok_or(io::ErrorKind::InvalidInput)?;
-        let held = match pidfd_open(raw, PidfdFlags::empty()) {
-            Ok(held) => held,
-            Err(Errno::SRCH) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        // The number can not pass to another while the process is held.
-        if row(self.pid.as_raw()).is_none_or(|row| row.started != self.started) {
-            return Ok(());
-        }
-        let number = rustix::process::Signal::from_named_raw(signal as i32).ok_or(io::ErrorKind::InvalidInput)?;
-        match pidfd_send_signal(&held, number) {
-            Ok(()) | Err(Errno::SRCH) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        let pid = self.pid.as_raw();
+        signal_if(pid, signal, || row(pid).is_some_and(|row| row.started == self.started))
     }
 }
 
@@ -104,7 +89,7 @@ fn all_rows() -> BTreeMap<i32, ProcessRow> {
 /// Nothing of one that is gone, or has died and waits for its parent.
 fn row(pid: i32) -> Option<ProcessRow> {
     let stat = kernel_text(&format!("/proc/{pid}/stat")).ok()?;
-    if nth_field::<char>(&stat, super::STATE).ok()? == 'Z' {
+    if nth_field::<char>(&stat, STATE).ok()? == 'Z' {
         return None;
     }
     let parent = nth_field(&stat, PARENT).ok()?;

@@ -6,7 +6,9 @@ use teamster_protocol::model::agent::{AgentFault, ProviderLimit};
 
 use super::wire::LOGIN_REQUIRED;
 use crate::driver::lines::rpc::RpcRefusal;
-use crate::driver::provider::{ProviderWait, says_context_full, says_no_credit, says_refusal, says_unavailable};
+use crate::driver::provider::{
+    ProviderWait, says_any, says_context_full, says_no_credit, says_refusal, says_unavailable,
+};
 use crate::driver::title::one_line;
 
 /// The refusal of a prompt, as the worker is told.
@@ -41,8 +43,7 @@ pub(super) fn prompt_fault(refusal: &RpcRefusal, logins: &str) -> PromptFault {
         return PromptFault { reason, fault: AgentFault::Provider, wait: None };
     }
     let kind = kind_of(&refusal.data);
-    let low = words.to_lowercase();
-    let says = |any: &[&str]| any.iter().any(|word| low.contains(word));
+    let says = |any: &[&str]| says_any(&words, any);
     let has_no_credit = kind.as_deref() == Some("billing_error") || says_no_credit(&words);
     let is_limit = kind.as_deref() == Some("usageLimitExceeded") || says(&["usage limit", "you've hit your"]);
     let is_unavailable = match kind.as_deref() {

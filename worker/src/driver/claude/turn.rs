@@ -33,8 +33,6 @@ pub(super) struct ClaudeTurn {
     ended: Option<TurnOver>,
     /// The first failure, which no later part makes good.
     failed: Option<TurnOver>,
-    /// Whether it was told that Claude tries again.
-    has_told_retry: bool,
 }
 
 /// A text that was written to Claude Code.
@@ -81,7 +79,6 @@ impl ClaudeTurn {
             open: TokenUsage::default(),
             ended: None,
             failed: None,
-            has_told_retry: false,
         };
         turn.write(uuid, id, TextRole::Prompt);
         turn
@@ -188,20 +185,15 @@ impl ClaudeTurn {
     /// The turn is to end for this error of the provider.
     pub(super) fn stop_by_provider(&mut self, error: ApiError, status: Option<u16>) {
         self.is_stopping = true;
-        let status = status.map(|status| format!(", status {status}")).unwrap_or_default();
-        let reason = format!("the provider refuses: {}{status}", error.words());
+        let reason = format!("the provider refuses: {}", with_status(error.words(), status));
         let end = TurnEnd::Failed { reason, fault: AgentFault::Provider };
         self.failed.get_or_insert(TurnOver { end, result: String::new(), wait: None });
     }
 
     /// Claude tries again by itself. Returns what to tell of it: the first time of each turn.
     pub(super) fn retried(&mut self, error: Option<ApiError>, status: Option<u16>) -> Option<AgentNews> {
-        if std::mem::replace(&mut self.has_told_retry, true) {
-            return None;
-        }
         let why = error.map_or("its provider does not answer", ApiError::words);
-        let status = status.map(|status| format!(", status {status}")).unwrap_or_default();
-        Some(AgentNews::Trouble(format!("claude tries again: {why}{status}")))
+        self.narration.retry(|| format!("claude tries again: {}", with_status(why, status)))
     }
 
     /// The end of the turn, if it is over: nothing of it runs, and no steer waits.
@@ -237,6 +229,14 @@ fn sum(a: TokenUsage, b: TokenUsage) -> TokenUsage {
             (a, b) => Some(a.unwrap_or(0) + b.unwrap_or(0)),
         },
         context: None,
+    }
+}
+
+/// Words about a fault, with the status of HTTP if it was told.
+fn with_status(words: &str, status: Option<u16>) -> String {
+    match status {
+        Some(status) => format!("{words}, status {status}"),
+        None => words.to_owned(),
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TurnEnd};
 
 use super::wire::{AccountLimits, TurnError};
-use crate::driver::provider::{ProviderWait, is_unavailable, says_context_full, says_no_credit};
+use crate::driver::provider::{ProviderWait, is_unavailable, says_any, says_context_full, says_no_credit};
 use crate::driver::title::one_line;
 
 /// The statuses after which no later try fares better: a bad key, a forbidden or an unknown model.
@@ -80,13 +80,11 @@ pub(super) fn end_of(error: &TurnError, limits: AccountLimits) -> (TurnEnd, Opti
 
 /// The fault of an error whose kind codex does not know.
 fn fault_by_words(message: &str) -> AgentFault {
-    let low = message.to_lowercase();
-    let says = |any: &[&str]| any.iter().any(|word| low.contains(word));
     if says_context_full(message) {
         AgentFault::Prompt
-    } else if says(&["missing environment variable", "api key", "model"]) {
+    } else if says_any(message, &["missing environment variable", "api key", "model"]) {
         AgentFault::Provider
-    } else if low.starts_with('{') {
+    } else if message.starts_with('{') {
         // The provider's own words about the request that was made of this prompt.
         AgentFault::Prompt
     } else {

@@ -42,7 +42,6 @@ pub(super) struct CodexTurn {
     before: TokenCounts,
     cost: TokenUsage,
     pub(super) limits: AccountLimits,
-    retries: u32,
     network_waits: u32,
     /// Why it was stopped here.
     failed: Option<(TurnEnd, Option<ProviderWait>)>,
@@ -90,7 +89,6 @@ impl CodexTurn {
             before,
             cost: TokenUsage::default(),
             limits: AccountLimits::default(),
-            retries: 0,
             network_waits: 0,
             failed: None,
         }
@@ -226,9 +224,7 @@ impl CodexTurn {
             self.failed = Some((TurnEnd::Failed { reason, fault: AgentFault::Provider }, Some(wait)));
             return AfterError::Stop;
         }
-        self.retries += 1;
-        let is_first = self.retries == 1;
-        AfterError::GoOn(is_first.then(|| AgentNews::Trouble(format!("codex tries again: {why}"))))
+        AfterError::GoOn(self.narration.retry(|| format!("codex tries again: {why}")))
     }
 
     /// codex has ended the turn.
