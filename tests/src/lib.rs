@@ -14,6 +14,7 @@ pub mod load;
 pub mod matrix;
 pub mod model_server;
 pub mod outside;
+pub mod processes;
 pub mod scripted;
 pub mod sim;
 pub mod spec;

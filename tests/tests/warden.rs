@@ -6,10 +6,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rustix::process::{PidfdFlags, pidfd_open};
 use serde_json::Value;
 use teamster_protocol::host::process;
 use teamster_protocol::host::team_dir::TeamDir;
@@ -19,6 +17,7 @@ use teamster_protocol::wire::api::{LeaderApiClient, ProtocolHello};
 use teamster_protocol::wire::peer::socket;
 use teamster_tests::granted::{Need, granted};
 use teamster_tests::hermetic::{Program, Sandbox};
+use teamster_tests::processes::until_ended;
 
 /// Far beyond what a loaded machine needs.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -160,14 +159,7 @@ fn tell(pid: u32, signal: Signal) {
 /// Waits for the ends of processes that need not be children.
 fn until_gone(pids: &[u32]) {
     let until = Instant::now() + LIMIT;
-    for &pid in pids {
-        let number = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
-        let Ok(handle) = pidfd_open(number, PidfdFlags::empty()) else { continue };
-        let left = PollTimeout::try_from(until.saturating_duration_since(Instant::now())).unwrap();
-        let ended = poll(&mut [PollFd::new(std::os::fd::AsFd::as_fd(&handle), PollFlags::POLLIN)], left).unwrap();
-        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        assert_eq!(ended, 1, "process {pid} does not end: {}", String::from_utf8_lossy(&command));
-    }
+    pids.iter().for_each(|pid| until_ended(*pid, until.saturating_duration_since(Instant::now())));
 }
 
 #[test]

@@ -4,17 +4,15 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::Signal;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use teamster_protocol::host::process;
 use teamster_tests::hermetic::Program;
+use teamster_tests::processes::until_ended;
 use teamster_tests::team::{Running, Team};
 
 /// How often they look at the files. They end at the second look that finds these gone: one that turns in a circle until
@@ -33,13 +31,6 @@ fn clock_ticks(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it was not waited for");
     let fields: Vec<&str> = stat.rsplit_once(')').expect("the name is in parentheses").1.split_whitespace().collect();
     fields[TIMES].iter().map(|field| field.parse::<u64>().expect("it is a number")).sum()
-}
-
-/// Waits until a process has ended, whoever is to wait for it.
-fn until_ended(pid: u32) {
-    let Ok(held) = pidfd_open(Pid::from_raw(pid as i32).expect("it is a number"), PidfdFlags::empty()) else { return };
-    let mut ended = [PollFd::new(held.as_fd(), PollFlags::POLLIN)];
-    assert_eq!(poll(&mut ended, 60_000u16), Ok(1), "process {pid} does not end");
 }
 
 /// Removes a directory although others still put files into it.
@@ -104,7 +95,7 @@ fn ends_after((what, remove): Removal) {
     let (warden, leader) = (up.started(), process::identity(up.pid()).expect("it runs"));
     let _killed = KilledAtLast(leader);
     remove(&team);
-    until_ended(warden);
+    until_ended(warden, Duration::from_secs(60));
     let ticks = clock_ticks(warden);
     let said = up.ends();
     assert_eq!(said.code, Some(0), "{what}: {}", said.err);
@@ -129,7 +120,7 @@ fn worker_ends_after((what, remove): Removal) {
     let (outer, inner) = (worker.started(), process::identity(worker.pid()).expect("it runs"));
     let _killed = KilledAtLast(inner.clone());
     remove(&team);
-    until_ended(outer);
+    until_ended(outer, Duration::from_secs(60));
     let ticks = clock_ticks(outer);
     let said = worker.ends();
     assert_eq!(said.code, Some(1), "{what}: {}", said.err);

@@ -1,15 +1,15 @@
 //! Who dies, hangs or is replaced, as its user sees it: the leader, a worker, an agent.
 
 use std::fs;
-use std::os::fd::AsFd;
+use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use teamster_protocol::host::process;
 use teamster_protocol::store::presence::PresenceLock;
 use teamster_tests::granted::{Need, granted};
+use teamster_tests::processes::until_ended;
 use teamster_tests::team::{Running, Team};
 
 fn pid(team: &Team, member: &str) -> i32 {
@@ -22,10 +22,7 @@ fn leader(team: &Team) -> i32 {
 
 /// Waits until a process has ended, whoever is to wait for it.
 pub(super) fn until_gone(process: &process::ProcessIdentity) {
-    let pid = rustix::process::Pid::from_raw(process.pid as i32).expect("it is a number");
-    let Ok(held) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { return };
-    let mut ended = [PollFd::new(held.as_fd(), PollFlags::POLLIN)];
-    assert_eq!(poll(&mut ended, 30_000u16), Ok(1), "it does not end");
+    until_ended(process.pid, Duration::from_secs(30));
 }
 
 fn die(pid: i32) {
