@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use teamster_tests::team::Team;
 
 const SCRIPTED: (&str, &str) = ("TEAMSTER_SCRIPT_AGENT", env!("CARGO_BIN_EXE_scripted-agent"));
@@ -13,9 +15,14 @@ id = "one"
 prompt = "usage 84 1"
 
 [[task]]
+id = "gate"
+run = "read go < go"
+after = ["one"]
+
+[[task]]
 id = "two"
 prompt = "usage 60 1\nwait"
-after = ["one"]
+after = ["gate"]
 
 [[task]]
 id = "three"
@@ -31,7 +38,13 @@ fn a_run_that_uses_up_its_budget_is_ended_with_the_reason_and_its_rest_is_kept()
         let plan = team.plan(PLAN);
         let mut run = team.command(&format!("run {plan} --agent script -w 1{option}"));
         run.envs([SCRIPTED]);
-        let said = team.start_command(run).ends();
+        // What is used between two looks of the run is told together.
+        let go = team.repository().join("go");
+        mkfifo(&go, Mode::S_IRWXU).unwrap();
+        let mut run = team.start_command(run);
+        run.until("the run has used 85 of 100 tokens of its budget");
+        fs::write(go, "on\n").unwrap();
+        let said = run.ends();
         let all = format!("{}{}", said.out, said.err);
         assert_eq!(said.code, Some(1), "{all}");
         for words in [
@@ -41,9 +54,9 @@ fn a_run_that_uses_up_its_budget_is_ended_with_the_reason_and_its_rest_is_kept()
         ] {
             assert!(all.contains(words), "{words}: {all}");
         }
-        let standings = [1, 2, 3].map(|id| team.standing(id));
-        assert_eq!(standings[0], "completed");
-        assert!(!standings[1..].contains(&"completed".to_owned()), "{standings:?}");
+        let standings = [1, 2, 3, 4].map(|id| team.standing(id));
+        assert_eq!(standings[..2], ["completed", "completed"]);
+        assert!(!standings[2..].contains(&"completed".to_owned()), "{standings:?}");
     }
 }
 
