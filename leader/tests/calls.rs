@@ -286,6 +286,16 @@ fn what_the_leader_refuses_keeps_its_words_and_gets_its_exit_code() {
 }
 
 #[test]
+fn a_leader_that_ends_by_itself_while_it_is_told_to_leaves_nothing_to_end_and_no_error() {
+    let (told, asked) = played(Some(code::ENDED), &["down"]);
+    insta::assert_snapshot!(told, @"
+    $ down
+    the leader ended; no member ran
+    ");
+    assert_eq!(asked, ["down false"]);
+}
+
+#[test]
 fn a_leader_that_dies_while_it_is_asked_may_have_done_it() {
     let (root, dir) = place();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -175,6 +175,7 @@ fn the_error_codes_are_those_of_the_program() {
         ("OTHER_VERSION", code::OTHER_VERSION),
         ("CORRUPT", code::CORRUPT),
         ("SYSTEM", code::SYSTEM),
+        ("ENDED", code::ENDED),
         ("PARSE", error::PARSE_ERROR_CODE),
         ("INVALID_REQUEST", error::INVALID_REQUEST_CODE),
         ("METHOD_NOT_FOUND", error::METHOD_NOT_FOUND_CODE),

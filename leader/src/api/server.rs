@@ -50,7 +50,11 @@ fn not_running(name: &MemberName) -> ErrorObjectOwned {
 
 /// Why the core did not answer, as it goes over the wire.
 fn not_answered(error: &AskError) -> ErrorObjectOwned {
-    refused(code::REFUSED, error.to_string())
+    let code = match error {
+        AskError::Ended => code::ENDED,
+        AskError::Refused(_) => code::REFUSED,
+    };
+    refused(code, error.to_string())
 }
 
 /// An error of the team on disk as it goes over the wire.

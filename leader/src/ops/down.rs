@@ -7,6 +7,7 @@ use serde::Serialize;
 use teamster_protocol::model::limits::pace::LEADER_GONE_WITHIN;
 use teamster_protocol::model::limits::{ANSWER_WITHIN, DEATH_LOOK};
 use teamster_protocol::store::presence::{self, LockHolder};
+use teamster_protocol::wire::api::code;
 use tokio::time::{sleep, timeout};
 
 use super::connect;
@@ -86,9 +87,12 @@ fn was_left(session: &Session) -> Result<bool, OpsError> {
     Ok(last.is_some_and(|last| last.ended_ms.is_none()))
 }
 
-/// Whether the other end went away.
+/// Whether the leader that was asked went away, or answers that it is about to.
 fn is_lost(error: &ClientError) -> bool {
-    matches!(error, ClientError::RestartNeeded(_) | ClientError::Transport(_))
+    match error {
+        ClientError::Call(refusal) => refusal.code() == code::ENDED,
+        error => matches!(error, ClientError::RestartNeeded(_) | ClientError::Transport(_)),
+    }
 }
 
 /// Waits until a leader that gave its last answer is gone: who starts the next one right away should not meet it.

@@ -279,6 +279,9 @@ impl OpsError {
             OpsError::Call(ClientError::Call(error)) if error.code() == code::OTHER_VERSION => {
                 Some("end it with the teamster that started it: teamster down".to_owned())
             }
+            OpsError::Call(ClientError::Call(error)) if error.code() == code::ENDED => {
+                Some("nothing was done: ask again, and the next leader answers".to_owned())
+            }
             OpsError::Call(ClientError::RestartNeeded(_)) => {
                 Some("it may have done it before: see teamster status, and ask again if not".to_owned())
             }

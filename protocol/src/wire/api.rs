@@ -38,6 +38,8 @@ pub mod code {
     pub const CORRUPT: i32 = 4;
     /// The system refused: disk, processes, descriptors.
     pub const SYSTEM: i32 = 5;
+    /// The leader has stopped taking requests: it ends, or hands over to the next. Nothing was done.
+    pub const ENDED: i32 = 6;
 }
 
 /// The request for a new member's place of work.

@@ -285,6 +285,7 @@ mod tests {
             (ExitStatus::Refused, each_call(&|| answer(code::NOT_FOUND))),
             (ExitStatus::Refused, each_call(&|| answer(code::SYSTEM))),
             (ExitStatus::NoLeader, each_call(&|| answer(code::OTHER_VERSION))),
+            (ExitStatus::NoLeader, each_call(&|| answer(code::ENDED))),
             (ExitStatus::NoLeader, each_call(&gone)),
             (ExitStatus::NoLeader, without_leader),
         ];

@@ -102,7 +102,9 @@ impl FailureOfKind for ClientError {
     fn kind(&self) -> OpsErrorKind {
         match self {
             ClientError::Call(error) => match error.code() {
-                code::OTHER_VERSION | METHOD_NOT_FOUND_CODE | INVALID_PARAMS_CODE => OpsErrorKind::NoLeader,
+                code::OTHER_VERSION | code::ENDED | METHOD_NOT_FOUND_CODE | INVALID_PARAMS_CODE => {
+                    OpsErrorKind::NoLeader
+                }
                 code::CORRUPT => OpsErrorKind::Corrupt,
                 _ => OpsErrorKind::Refused,
             },
