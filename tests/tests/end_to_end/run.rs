@@ -101,6 +101,23 @@ fn a_run_says_what_failed_and_goes_on_with_what_is_left() {
 }
 
 #[test]
+fn of_a_task_that_is_done_again_a_run_shows_what_its_last_attempt_said() {
+    let team = Team::new();
+    let plan = team.plan(
+        "[[task]]\nrun = \"test -e a && exit 4; touch a; echo oops; exit 3\"\n\
+         [[task]]\nrun = \"test -e b && exit; touch b; echo oh no; exit 3\"\n",
+    );
+    let first = summary(&team.run(&format!("run {plan} --json")));
+    let (failed, mended) = (&first["tasks"][0], &first["tasks"][1]);
+    assert_eq!((&failed["result"], &mended["result"]), (&"oops".into(), &"oh no".into()));
+    let again = summary(&team.run("run --retry-failed --json"));
+    let (failed, mended) = (&again["tasks"][0], &again["tasks"][1]);
+    assert_eq!((&failed["reason"], &failed["attempts"]), (&"exit status 4".into(), &2.into()));
+    assert_eq!((&mended["status"], &mended["attempts"]), (&"completed".into(), &2.into()));
+    assert_eq!((&failed["result"], &mended["result"]), (&Value::Null, &Value::Null), "neither said anything this time");
+}
+
+#[test]
 fn a_plan_comes_as_json_too_and_from_standard_input() {
     let team = Team::new();
     let plan = r#"{"task": [{"id": "a", "run": "echo one"}, {"run": "echo two", "after": ["a"]}]}"#;

@@ -99,7 +99,7 @@ pub struct TaskSummary {
     /// The branch of who had it last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
-    /// The last of what the agent said.
+    /// The last of what the agent said in its last attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
     /// The reason why it failed.
@@ -191,7 +191,7 @@ impl TaskSummary {
             duration_ms: view.duration_ms(now_ms),
             used: view.used(),
             branch: branch.map(str::to_owned),
-            result: view.result().map(str::to_owned),
+            result: view.result_of_last_attempt().map(str::to_owned),
             reason: view.reason().map(str::to_owned),
             waits_for: view.waits_for,
             member,

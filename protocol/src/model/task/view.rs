@@ -34,7 +34,7 @@ pub struct TaskView {
 }
 
 impl TaskView {
-    /// The result of the last attempt that left one.
+    /// The result of the last attempt that left one, which need not be the last attempt.
     pub fn result(&self) -> Option<&str> {
         self.last_result().map(|(_, result)| result)
     }
@@ -43,6 +43,12 @@ impl TaskView {
     pub fn last_result(&self) -> Option<(u32, &str)> {
         let ends = self.attempts.iter().rev().filter_map(|attempt| Some((attempt.attempt, attempt.end.as_ref()?)));
         ends.map(|(number, end)| (number, end.result.as_str())).find(|(_, result)| !result.is_empty())
+    }
+
+    /// The result of the last attempt. Nothing if that said nothing, or runs: what an earlier one said is none of its.
+    pub fn result_of_last_attempt(&self) -> Option<&str> {
+        let end = self.attempts.last()?.end.as_ref()?;
+        (!end.result.is_empty()).then_some(end.result.as_str())
     }
 
     /// Why the last attempt failed, if it did.
