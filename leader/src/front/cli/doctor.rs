@@ -1,10 +1,11 @@
 //! `teamster doctor`.
 
-use super::print::{TextTone, paint, width};
+use super::print::{TextTone, paint, width, wrap};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::doctor::{
     self, CheckGroup, CheckLevel, DoctorCheck, DoctorMode, DoctorReport, RepairAct, RepairOutcome, TeamHealth,
 };
+use crate::ops::text::show_controls;
 
 /// `teamster doctor`.
 #[derive(Debug, clap::Args)]
@@ -61,7 +62,7 @@ fn check_text(check: &DoctorCheck, columns: usize) -> String {
         CheckLevel::Wrong | CheckLevel::Corrupt => (TextTone::Error, "✗"),
     };
     let what = match &check.place {
-        Some(place) => format!("{}: {}", place.display(), check.what),
+        Some(place) => format!("{}: {}", show_controls(&place.display().to_string()), check.what),
         None => check.what.clone(),
     };
     let mut text = entry(tone, mark, &what, columns);
@@ -77,29 +78,53 @@ fn act_text(act: &RepairAct, columns: usize) -> String {
         RepairOutcome::Refused => (TextTone::Error, "✗"),
     };
     let mut text = entry(tone, mark, &act.what, columns);
+    if let Some(hint) = &act.hint {
+        text.push_str(&entry(TextTone::Faint, "  →", hint, columns));
+    }
     if let Some(backup) = &act.backup {
         text.push_str(&entry(TextTone::Faint, "  →", &format!("as it was: {}", backup.display()), columns));
     }
     text
 }
 
-/// A mark and what it is about, broken between words where the line is full.
+/// A mark and what it is about, broken between words where the line is full, and where it has a line end itself.
 fn entry(tone: TextTone, mark: &str, what: &str, columns: usize) -> String {
     let indent = 2 + width(mark) + 1;
-    let room = columns.saturating_sub(indent).max(20);
-    let mut lines = vec![String::new()];
-    for word in what.split_whitespace() {
-        let line = lines.last_mut().expect("there is a first line");
-        if !line.is_empty() && width(line) + 1 + width(word) > room {
-            lines.push(word.to_owned());
-        } else {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
     let blank = " ".repeat(indent);
+    let lines = wrap(what.trim_end(), columns, indent);
     let lines: Vec<String> = lines.iter().map(|line| paint(TextTone::Plain, line).to_string()).collect();
     format!("  {} {}\n", paint(tone, mark), lines.join(&format!("\n{blank}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_and_an_act_break_between_words_and_where_their_hint_does() {
+        let check = DoctorCheck {
+            group: CheckGroup::Locks,
+            level: CheckLevel::Wrong,
+            what: "it is a directory, not a file".to_owned(),
+            place: Some("/s/we\nird".into()),
+            hint: Some("remove it, or put back what was there\nsee teamster doctor --help".to_owned()),
+        };
+        let act = RepairAct {
+            outcome: RepairOutcome::Refused,
+            what: "/s/a.jsonl is held by another process".to_owned(),
+            hint: Some("ask again".to_owned()),
+            backup: None,
+        };
+        let shown = format!("{}{}", check_text(&check, 36), act_text(&act, 36));
+        insta::assert_snapshot!(anstream::adapter::strip_str(&shown).to_string(), @r"
+          ✗ /s/we\nird: it is a directory,
+            not a file
+            → remove it, or put back what
+              was there
+              see teamster doctor --help
+          ✗ /s/a.jsonl is held by another
+            process
+            → ask again
+        ");
+    }
 }

@@ -119,20 +119,21 @@ pub(super) fn walk(dir: &TeamDir) -> WalkedFiles {
                 walked.in_the_way.push((path.clone(), plain_file::kind_with_article(is)));
                 continue;
             }
-            match kind {
+            match &kind {
                 FileKind::Worktrees => {}
                 FileKind::Stray => walked.strays.push(path.clone()),
                 FileKind::Leftover => walked.leftovers.push(path.clone()),
                 FileKind::Backup => walked.backups += 1,
                 FileKind::Socket(of) => {
-                    if presence::is_held(&of).is_ok_and(|held| !held) {
+                    if presence::is_held(of).is_ok_and(|held| !held) {
                         walked.stale_sockets.push(path.clone());
                     }
                 }
                 FileKind::Ours | FileKind::File | FileKind::Room => {}
             }
-            let loose = meta.mode() & 0o077 != 0 && !meta.file_type().is_symlink();
-            if loose && !is_theirs {
+            // A pipe or a directory in the place of a log or a lock is none of ours: it is told where those are looked at.
+            let is_ours = !is_theirs && (is.is_file() || is.is_socket() || matches!(kind, FileKind::Room));
+            if is_ours && meta.mode() & 0o077 != 0 {
                 walked.open.push(path.clone());
             }
             if meta.is_dir() && is_own_room {
@@ -191,7 +192,11 @@ fn kind(dir: &TeamDir, at: &Path, path: &Path) -> FileKind {
         }
         files.contains(&name.as_str())
     } else if at == dir.mail_dir() {
-        stem_is_name(".jsonl") || stem_is_name(".jsonl.old") || stem_is_name(".lock")
+        // Those of the board and the roster, and of members, are looked at with the locks.
+        if stem_is_name(".lock") {
+            return FileKind::File;
+        }
+        stem_is_name(".jsonl") || stem_is_name(".jsonl.old")
     } else if at == dir.members_dir() {
         if let Some(member) = name.strip_suffix(".sock") {
             return FileKind::Socket(dir.members_dir().join(format!("{member}.lock")));

@@ -114,11 +114,16 @@ fn one<F: LogFold>(name: &str, path: &Path, found: &mut DoctorFindings) {
 
 /// Looks at a log and at the generation before it; returns what was seen if all of it is sound and there.
 fn look<F: LogFold>(path: &Path, found: &mut DoctorFindings) -> Option<CheckedFile> {
-    if let Ok(Some(old)) = check_old::<F>(path)
-        && !old.is_sound()
-    {
-        let what = format!("the generation before, for readers that lag: {}", damage(&old));
-        found.wrong(CheckGroup::Logs, what).at(&old_of(path)).hint(REPAIR);
+    match check_old::<F>(path) {
+        Ok(Some(old)) if !old.is_sound() => {
+            let what = format!("the generation before, for readers that lag: {}", damage(&old));
+            found.wrong(CheckGroup::Logs, what).at(&old_of(path)).hint(REPAIR);
+        }
+        Err(error @ LogError::NotAFile { .. }) => {
+            found.wrong(CheckGroup::Logs, first_line(&error)).hint(REPAIR);
+        }
+        // What else keeps it from being read keeps the log itself from that too, or nobody needs it.
+        Ok(_) | Err(_) => {}
     }
     let checked = match check_log::<F>(path) {
         Ok(checked) => checked?,

@@ -22,7 +22,7 @@ use teamster_protocol::store::transcript;
 use teamster_protocol::team::{Team, TeamError, TeamView};
 
 use super::numbers::{self, LostNumbers, go_on_above};
-use super::report::{RepairAct, RepairOutcome};
+use super::report::{RepairAct, RepairOutcome, in_two_lines};
 use super::{DoctorSubject, files, locks, logs, members, worktrees};
 use crate::git::{ForgetOutcome, Repository, sweep_trash};
 
@@ -46,16 +46,20 @@ struct RepairActs(Vec<RepairAct>);
 
 impl RepairActs {
     fn done(&mut self, what: String) {
-        self.0.push(RepairAct { outcome: RepairOutcome::Done, what, backup: None });
+        self.0.push(RepairAct { outcome: RepairOutcome::Done, what, hint: None, backup: None });
     }
 
     fn done_with(&mut self, what: String, backup: &Path) {
-        self.0.push(RepairAct { outcome: RepairOutcome::Done, what, backup: Some(backup.to_owned()) });
+        self.0.push(RepairAct { outcome: RepairOutcome::Done, what, hint: None, backup: Some(backup.to_owned()) });
     }
 
     fn refused(&mut self, what: impl ToString) {
-        let what = what.to_string().replace('\n', "; ");
-        self.0.push(RepairAct { outcome: RepairOutcome::Refused, what, backup: None });
+        let (what, hint) = in_two_lines(what.to_string());
+        let act = RepairAct { outcome: RepairOutcome::Refused, what, hint, backup: None };
+        // Each step at the same file is refused for the same reason.
+        if !self.0.contains(&act) {
+            self.0.push(act);
+        }
     }
 }
 

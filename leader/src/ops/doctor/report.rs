@@ -102,8 +102,11 @@ pub enum CheckLevel {
 pub struct RepairAct {
     /// Whether the repair was done.
     pub outcome: RepairOutcome,
-    /// The repair, or the reason why it was refused.
+    /// The repair, or the reason why it was refused, in one line.
     pub what: String,
+    /// The way out, where it was refused and there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// The copy of the file as it was before.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "lossy_path")]
     pub backup: Option<PathBuf>,
@@ -141,6 +144,14 @@ impl CheckGroup {
 /// `1 task`, `2 tasks`.
 pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// An error of ours as its first line and its way out, which is on the lines below.
+pub(super) fn in_two_lines(error: String) -> (String, Option<String>) {
+    match error.split_once('\n') {
+        Some((what, hint)) => (what.to_owned(), Some(hint.to_owned())),
+        None => (error, None),
+    }
 }
 
 /// The findings so far.
@@ -182,7 +193,8 @@ impl DoctorFindings {
     }
 
     fn add(&mut self, group: CheckGroup, level: CheckLevel, what: String) -> &mut DoctorCheck {
-        self.checks.push(DoctorCheck { group, level, what, place: None, hint: None });
+        let (what, hint) = in_two_lines(what);
+        self.checks.push(DoctorCheck { group, level, what, place: None, hint });
         self.checks.last_mut().expect("one was pushed just now")
     }
 }

@@ -113,7 +113,11 @@ pub fn repair_carrying<F: LogFold>(
     let held = hold_locks(path)?;
     let known = mark::read_mark(path)?;
     let cleared = set_aside_what_is_no_file(path, now_ms)?;
-    let old = check::read(&old_path(path))?;
+    let old = match check::read(&old_path(path)) {
+        // Nobody reads there, and a repair of the old generation sets it aside.
+        Err(LogError::NotAFile { .. }) => None,
+        old => old?,
+    };
     let repair = LogRepair { path, known, now_ms, lock: &held.lock };
     let Some(bytes) = check::read(path)? else {
         return match old {
@@ -167,14 +171,17 @@ pub fn begin<F: LogFold>(path: &Path, now_ms: u64, facts: &[F::Fact]) -> Result<
     Ok(true)
 }
 
-/// Moves the generation before the present one aside if it is damaged. Readers that lag can do without it. Left alone
-/// while it is all that is left of the log.
+/// Moves the generation before the present one aside if it is damaged, or no file. Readers that lag can do without it. A
+/// file is left alone while it is all that is left of the log.
 pub fn repair_old<F: LogFold>(path: &Path, now_ms: u64) -> Result<RepairedLog, RepairError> {
     let _held = hold_locks(path)?;
+    let old = old_path(path);
+    if let Some(backup) = set_aside_what_is_no_file(&old, now_ms)? {
+        return Ok(RepairedLog::SetAside { backup });
+    }
     if check::read(path)?.is_none() {
         return Ok(RepairedLog::Nothing);
     }
-    let old = old_path(path);
     let Some(bytes) = check::read(&old)? else { return Ok(RepairedLog::Nothing) };
     let found = check::examine::<F>(&old, &bytes, None)?;
     refuse_newer(&old, &found)?;
@@ -254,7 +261,7 @@ fn hold_locks(path: &Path) -> Result<AllHeld, RepairError> {
     lock.hold_for_life(REPAIR_LOCK_WITHIN).map_err(busy(mark::lock_path(path)))?;
     let log = match LogHeld::of_path(path, REPAIR_LOCK_WITHIN) {
         // No log, but something that no writer opens either.
-        Err(LogError::Io { source, .. }) if plain_file::not_plain(&source).is_some() => None,
+        Err(LogError::NotAFile { .. }) => None,
         held => held.map_err(busy(path.to_owned()))?,
     };
     Ok(AllHeld { _log: log, lock })
