@@ -72,7 +72,7 @@ pub struct LeftTask {
 }
 
 /// Waits until all tasks are completed, or until one of them has failed, was cancelled or removed, or waits for one that has;
-/// or until the team is idle. Refused for a task that is not there, and when the time is over. Tells `listener` once of each
+/// or until the team is idle, which one that nobody made yet is. Refused for a task that is not there, and when the time is over. Tells `listener` once of each
 /// task that stands still, or of each member that does, and again when that changes.
 pub async fn wait(
     session: &Session,
@@ -80,8 +80,12 @@ pub async fn wait(
     listener: impl FnMut(WaitNews),
 ) -> Result<WaitOutcome, OpsError> {
     session.authorize(Verb::Wait)?;
-    session.must_exist()?;
     let WantedWait { what, timeout } = wanted;
+    // As for every look at the team as a whole: where none was made yet, nothing goes on.
+    if what == WaitFor::Idle && session.has_no_team_yet()? {
+        return idle_outcome(session, &session.look()?, &[]);
+    }
+    session.must_exist()?;
     let limit = timeout.map(|timeout| Instant::now() + timeout);
     let waited = async {
         match &what {

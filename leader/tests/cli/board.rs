@@ -65,8 +65,9 @@ fn a_board_is_filled_changed_and_cleared() {
       review
     ");
     });
-    for word in ["in_progress", "in-progress"] {
-        assert_eq!(place.ok(&format!("task list --status {word}")), "none of these; 4 tasks: 2 pending, 2 blocked");
+    for word in ["in_progress", "in-progress", "in progress"] {
+        let shown = place.run_words(&["task", "list", "--status", word]).out;
+        assert_eq!(shown.trim_end(), "none of these; 4 tasks: 2 pending, 2 blocked", "{word}");
     }
     assert_eq!(place.ok("task list --status completed"), "none of these; 4 tasks: 2 pending, 2 blocked");
     let said = place.fails(2, "task list --all");

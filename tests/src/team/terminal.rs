@@ -8,6 +8,8 @@ use std::thread;
 use std::time::Instant;
 
 use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::Team;
 use super::running::LIMIT;
@@ -85,6 +87,25 @@ impl AtTerminal {
                 Err(error) => panic!("{} did not draw {words:?}: {error}: {}", self.what, self.text()),
             }
         }
+    }
+
+    /// Waits until these words were written there.
+    pub fn until(&mut self, words: &str) {
+        let until = Instant::now() + LIMIT;
+        while !self.text().contains(words) {
+            match self.pieces.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(piece) => self.seen.extend(piece),
+                Err(error) => panic!("{} did not say {words:?}: {error}: {}", self.what, self.text()),
+            }
+        }
+    }
+
+    /// Types Ctrl-C: the terminal shows it, and then the command is interrupted.
+    pub fn interrupt(&mut self) {
+        self.terminal.write_all(b"\x03").expect("a terminal takes what is typed");
+        self.until("^C");
+        // The terminal controls no session, so it interrupts nobody by itself.
+        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGINT).expect("it was started here");
     }
 
     /// Waits until the command has ended.

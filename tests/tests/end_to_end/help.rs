@@ -147,7 +147,7 @@ fn a_word_that_is_no_command_is_never_taken_for_another_one() {
 #[test]
 fn who_only_looks_in_a_new_repository_is_told_how_to_begin() {
     let team = Team::new();
-    for line in ["list", "status", "task list", "events", "inbox"] {
+    for line in ["list", "status", "task list", "events", "inbox", "wait --idle"] {
         let said = team.ok(line);
         assert_eq!(
             said, "no team here yet; begin with teamster spawn NAME or teamster task add --run COMMAND",
@@ -159,7 +159,10 @@ fn who_only_looks_in_a_new_repository_is_told_how_to_begin() {
     assert_eq!(team.json("status")["leader"], serde_json::Value::Null);
     assert_eq!(team.json("inbox")["messages"], serde_json::json!([]));
     assert_eq!(team.ok("events --json"), "");
-    for line in ["task show 1", "logs alice", "dm alice hello", "--team typo list"] {
+    let idle = team.json("wait --idle");
+    assert_eq!((&idle["ok"], &idle["counts"]["total"]), (&true.into(), &0.into()));
+    for line in ["task show 1", "wait 1", "--team typo wait --idle", "logs alice", "dm alice hello", "--team typo list"]
+    {
         assert!(team.fails(1, line).contains("no team"), "{line}");
     }
     assert!(!team.dir().path().exists(), "to look makes no team");

@@ -165,6 +165,52 @@ fn sentences_break_between_words_on_both_streams_of_a_terminal() {
 }
 
 #[test]
+fn what_is_said_after_an_interrupt_begins_a_line() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("send alice --run mkfifo go; echo begun; read x < go");
+    team.until_said("alice", "begun");
+    let interrupted = |line: &str, words: &str| {
+        let mut running = team.start_at_terminal(team.command(line));
+        running.until(words);
+        running.interrupt();
+        let screen = running.ends();
+        assert_eq!(screen.code, Some(130), "`{line}`: {}", screen.text);
+        screen.text
+    };
+    team.ok("task add rename the parser");
+    let told = interrupted("wait 1", "member that reads\n");
+    assert!(told.ends_with("^C\n"), "nor does the prompt of the shell stand behind it: {told}");
+    let told = interrupted("down", "ends them now\n");
+    assert!(told.contains("^C\nnot waiting any longer"), "{told}");
+    team.feed("go", "go");
+}
+
+#[test]
+fn what_is_no_file_in_the_place_of_one_is_told_once_and_set_aside() {
+    let team = Team::new();
+    team.ok("task add --run true");
+    let dir = team.dir().path().display().to_string();
+    team.sh(&format!("cd {dir}; umask 0; mkfifo mail/bob.jsonl team.jsonl.old; mkdir board.jsonl.old mail/carol.lock"));
+    let checks = |report: &Value| -> Vec<String> {
+        let of = |check: &Value| format!("{} {}: {}", check["where"], check["what"], check["hint"]);
+        let wrong = report["checks"].as_array().unwrap().iter().filter(|check| check["level"] != "ok");
+        wrong.map(of).map(|text| text.replace(&dir, "").replace('"', "")).collect()
+    };
+    let report: Value = serde_json::from_str(&team.run("doctor --json").out).unwrap();
+    insta::assert_snapshot!(checks(&report).join("\n"), @"
+    null /team.jsonl.old is a named pipe, not a file: teamster doctor --repair
+    null /board.jsonl.old is a directory, not a file: teamster doctor --repair
+    null /mail/bob.jsonl is a named pipe, not a file: teamster doctor --repair
+    /mail/carol.lock a directory stands in the place of one of our files or directories, which can not be used so: remove it, or put back what was there
+    ");
+    let acts: Value = serde_json::from_str(&team.run("doctor --repair --json").out).unwrap();
+    let acts = acts["repairs"].as_array().unwrap();
+    assert!(acts.iter().all(|act| act["outcome"] == "done"), "{acts:?}");
+    assert_eq!(acts.len(), 3, "{acts:?}");
+}
+
+#[test]
 fn who_clears_all_at_a_terminal_is_asked() {
     let team = Team::new();
     team.ok("task add --run true");

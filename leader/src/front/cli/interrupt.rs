@@ -6,7 +6,7 @@ use std::io;
 use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use tokio::sync::mpsc;
 
-use super::CliError;
+use super::{CliError, print};
 use crate::ops::error::OpsError;
 
 /// Waits for `work`, or gives [`CliError::Interrupted`] at Ctrl-C. `work` is then dropped where it stands.
@@ -17,7 +17,10 @@ where
     let mut interrupts = catch(&[EndSignal::Interrupt])?;
     tokio::select! {
         done = work => Ok(done?),
-        _ = interrupts.next() => Err(CliError::Interrupted),
+        _ = interrupts.next() => {
+            print::end_echo();
+            Err(CliError::Interrupted)
+        }
     }
 }
 
@@ -27,7 +30,9 @@ pub(super) fn interrupts() -> Result<mpsc::UnboundedReceiver<()>, CliError> {
     let (sender, receiver) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         loop {
-            signals.next().await;
+            if signals.next().await == EndSignal::Interrupt {
+                print::end_echo();
+            }
             if sender.send(()).is_err() {
                 return;
             }

@@ -2,7 +2,7 @@
 //!
 //! Text that comes from users, agents and files passes through [`harmless`] or [`harmless_lines`] before
 //! it reaches a terminal; everything here that takes text does so by itself. Only [`say`], [`put`], [`fail`],
-//! [`note`], [`remark`], [`AsideWriter`] and [`columns`] touch the world, the rest is text in, text out.
+//! [`note`], [`remark`], [`end_echo`], [`AsideWriter`] and [`columns`] touch the world, the rest is text in, text out.
 
 mod aside;
 mod failure;
@@ -20,7 +20,7 @@ pub use crate::ops::text::{
     DayClock, HarmlessStream, ago, bytes, clock, cost, did_you_mean, harmless, harmless_lines, humane, shorten, tokens,
     tokens_and_cost, used_text, width, wrap,
 };
-pub use aside::{AsideWriter, DrawingGuard};
+pub use aside::{AsideWriter, DrawingGuard, end_echo};
 pub use failure::{PrintedFailure, ask, fail, note, remark};
 
 pub use output::{COLUMNS_DEFAULT, OutputAudience, columns, put, say, table_columns};

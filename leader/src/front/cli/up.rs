@@ -58,7 +58,10 @@ pub(super) async fn up(context: &CliContext, args: UpArgs) -> Result<ExitStatus,
         _ = interrupts.next() => {
             match &*live.lock().unwrap_or_else(PoisonError::into_inner) {
                 Some(live) => live.say_ending(),
-                None => print::note("ending once every turn is over; Ctrl-C again ends them now"),
+                None => {
+                    print::end_echo();
+                    print::note("ending once every turn is over; Ctrl-C again ends them now");
+                }
             }
             leading.await
         }

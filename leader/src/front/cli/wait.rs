@@ -29,6 +29,9 @@ pub struct WaitArgs {
 
 pub(super) async fn wait(context: &CliContext, args: WaitArgs) -> Result<ExitStatus, CliError> {
     let WaitArgs { tasks, idle, timeout } = args;
+    if idle && context.says_how_to_begin()? {
+        return Ok(ExitStatus::Done);
+    }
     let wanted = WantedWait { what: if idle { WaitFor::Idle } else { WaitFor::Tasks(tasks) }, timeout };
     let mut unsaid = None;
     let tell = |news: WaitNews| match context.shape {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
+use nix::sys::termios::{LocalFlags, tcgetattr};
 use teamster_protocol::host::stderr_log::StderrLines;
 
 type AsideDrawing = Box<dyn Fn(String) + Send>;
@@ -49,6 +50,19 @@ impl Write for AsideWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+/// Ends the line on which a terminal shows the `^C` that somebody typed, so that what is said next begins a line. Nothing
+/// is written where standard error is no terminal that shows it, nor beside a drawing, which goes over it.
+pub fn end_echo() {
+    if DRAWS.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+        return;
+    }
+    let shows = tcgetattr(io::stderr()).is_ok_and(|is| is.local_flags.contains(LocalFlags::ECHO | LocalFlags::ECHOCTL));
+    if shows {
+        // As elsewhere on standard error, that it could not be written is not reported.
+        let _ = writeln!(io::stderr().lock());
     }
 }
 

@@ -43,7 +43,8 @@ impl ValueEnum for TaskFilter {
             TaskFilter::Blocked => PossibleValue::new("blocked").help("pending and waiting for other tasks"),
             TaskFilter::Pending => PossibleValue::new("pending").help("not begun, whether it waits or not"),
             TaskFilter::Stopped => PossibleValue::new("stopped"),
-            TaskFilter::InProgress => PossibleValue::new(StatusWord::InProgress.typed()).alias("in-progress"),
+            TaskFilter::InProgress => PossibleValue::new(StatusWord::InProgress.typed())
+                .aliases(["in-progress", StatusWord::InProgress.shown()]),
             TaskFilter::Completed => PossibleValue::new("completed"),
             TaskFilter::Failed => PossibleValue::new("failed"),
             TaskFilter::Cancelled => PossibleValue::new("cancelled"),
