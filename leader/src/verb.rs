@@ -463,8 +463,11 @@ verbs! {
         .only_lead("start turns of members");
     Steer = VerbRow::new("steer", Talk, "Say something to a member's running turn",
         "teamster steer alice leave the parser alone\n\
+         teamster steer alice --now not that branch    it is interrupted, and goes on with this\n\
          teamster steer alice --wait is it done?")
         .notes("A command reads it as a line of its standard input, if it was started with -i.\n\
+            Most agents read it after their answer or tool, some after their turn. With --now the agent is stopped in\n\
+            what it does, and prompted again in the same turn, with what it was asked and what it had said.\n\
             What follows the first word is text: options come before it, or -- does.")
         .only_lead("steer members");
     Dm = VerbRow::new("dm", Talk, "Write to a member's mailbox",

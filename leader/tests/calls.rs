@@ -22,7 +22,7 @@ use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;
 use teamster_protocol::wire::api::{
     EndOutcome, EndedMember, LeaderApiServer, LeaderInfo, PassedVia, PromptAnswer, ProtocolHello, SpawnRequest,
-    SpawnedMember, SteerPassed, StoppedTurn, WorkspaceRequest, code,
+    SpawnedMember, SteerHaste, SteerPassed, StoppedTurn, WorkspaceRequest, code,
 };
 use teamster_protocol::wire::peer::{Peer, socket};
 use tempfile::TempDir;
@@ -90,7 +90,7 @@ impl LeaderApiServer for Scripted {
         )
     }
 
-    async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed> {
+    async fn steer(&self, name: MemberName, text: String, _: Option<SteerHaste>) -> RpcResult<SteerPassed> {
         self.note(
             format!("steer {name} {text}"),
             SteerPassed {

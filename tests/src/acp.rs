@@ -190,6 +190,7 @@ impl AcpAgent {
                 BufReader::new(out).read_line(&mut String::new()).expect("it says that both run");
             }
             "wait" => return self.wait(),
+            "wait-at-first" if self.prompts == 1 => return self.wait(),
             "unknown" => {
                 self.update(&json!({"sessionUpdate": "weather_update", "rain": true}));
                 self.update(&json!({"sessionUpdate": "plan", "entries": "none"}));

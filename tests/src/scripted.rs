@@ -143,6 +143,7 @@ impl ScriptedAgent {
             }
             "count" => say(&format!("prompt {}\n", self.prompts)),
             "wait" => return self.wait_for_steer(),
+            "wait-at-first" if self.prompts == 1 => return self.wait_for_steer(),
             "queue" => self.keeps_steers = true,
             "read" => return self.keep_steer(),
             "stream" => stream(rest),

@@ -50,6 +50,8 @@ pub struct Story {
     pub rings: u64,
     /// How often an agent that slept was woken.
     pub wakes: u64,
+    /// How many turns were interrupted and gone on with.
+    pub interruptions: u64,
     /// Virtual time that passed.
     pub took_ms: u64,
 }
@@ -173,8 +175,9 @@ impl Sim {
         let World { oracle, now_ms, trace, .. } = self.world;
         match oracle.broken {
             None => {
-                let (completions, rings, wakes) = (oracle.completions, oracle.rings, oracle.wakes);
-                Ok(Story { steps: self.steps, completions, rings, wakes, took_ms: now_ms })
+                let (completions, rings) = (oracle.completions, oracle.rings);
+                let (wakes, interruptions) = (oracle.wakes, oracle.interruptions);
+                Ok(Story { steps: self.steps, completions, rings, wakes, interruptions, took_ms: now_ms })
             }
             Some(rule) => {
                 let mut trace = trace.unwrap_or_default();

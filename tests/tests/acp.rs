@@ -14,7 +14,7 @@ use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::task::{NewTask, TaskWork};
 use teamster_protocol::store::transcript;
 use teamster_protocol::team::TaskCommand;
-use teamster_protocol::wire::api::{ProtocolHello, WorkerApiClient};
+use teamster_protocol::wire::api::{ProtocolHello, SteerHaste, WorkerApiClient};
 use teamster_protocol::wire::peer::Peer;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -182,7 +182,7 @@ async fn a_text_in_a_turn_waits_for_the_next_prompt_where_the_agent_takes_none()
     let mut bench = bench;
     peer.prompt(prompt("say begun\nask rm")).await.unwrap();
     bench.heard("alice", "begun").await;
-    let steered = peer.steer("say and this".to_owned()).await.unwrap();
+    let steered = peer.steer("say and this".to_owned(), None).await.unwrap();
     assert_eq!(steered.state, ReceiptState::Queued);
     let mail = bench.mail("alice", Urgency::Now, "say and that");
     bench.said("alice", |said| matches!(said, TranscriptText::PermissionAsked { .. })).await;
@@ -198,13 +198,28 @@ async fn a_text_in_a_turn_waits_for_the_next_prompt_where_the_agent_takes_none()
 }
 
 #[tokio::test]
+async fn a_text_that_is_said_now_reaches_an_agent_that_takes_none_in_a_turn() {
+    let bench = Bench::new();
+    let (_alice, peer) = linked(&bench, "").await;
+    let mut bench = bench;
+    let asked = peer.prompt(prompt("say begun\nwait-at-first")).await.unwrap();
+    bench.heard("alice", "begun").await;
+    let steered = peer.steer("say turned".to_owned(), Some(SteerHaste::Now)).await.unwrap();
+    bench.heard("alice", "turned").await;
+    for text in [steered.text, asked.text] {
+        receipt(&mut bench, text, ReceiptState::Answered).await;
+    }
+    bench.said("alice", |said| matches!(said, TranscriptText::TurnEnded { end: TurnEnd::Completed, .. })).await;
+}
+
+#[tokio::test]
 async fn a_text_in_a_turn_reaches_it_where_the_agent_takes_some() {
     let bench = Bench::new();
     let (_alice, peer) = linked(&bench, "steered").await;
     let mut bench = bench;
     peer.prompt(prompt("say begun\nwait")).await.unwrap();
     bench.heard("alice", "begun").await;
-    let steered = peer.steer("left".to_owned()).await.unwrap();
+    let steered = peer.steer("left".to_owned(), None).await.unwrap();
     assert_eq!(steered.state, ReceiptState::Accepted);
     bench.heard("alice", "steered: left").await;
     receipt(&mut bench, steered.text, ReceiptState::Delivered).await;

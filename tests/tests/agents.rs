@@ -23,7 +23,7 @@ use teamster_protocol::model::task::{NewTask, TaskWork};
 use teamster_protocol::store::transcript;
 use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::team::{MemberState, TaskCommand};
-use teamster_protocol::wire::api::{PromptAnswer, ProtocolHello, WorkerApiClient, WorkerPhase};
+use teamster_protocol::wire::api::{PromptAnswer, ProtocolHello, SteerHaste, WorkerApiClient, WorkerPhase};
 use teamster_protocol::wire::peer::Peer;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -124,13 +124,38 @@ async fn a_prompt_and_a_steer_have_receipts_that_tell_the_truth() {
     let asked = peer.prompt(prompt("say begun\nwait")).await.unwrap();
     assert_eq!(asked, PromptAnswer { turn: 1, text: TextId::prompt_of(1) });
     bench.heard("alice", "begun").await;
-    let steered = peer.steer("left".to_owned()).await.unwrap();
+    let steered = peer.steer("left".to_owned(), None).await.unwrap();
     assert_eq!(steered.state, ReceiptState::Accepted);
     for text in [asked.text, steered.text] {
         receipt(&mut bench, text, ReceiptState::Delivered).await;
         receipt(&mut bench, text, ReceiptState::Answered).await;
     }
     assert!(bench.transcript("alice").contains(&TranscriptText::Text { text: "steered: left\n".to_owned() }));
+}
+
+#[tokio::test]
+async fn an_agent_that_is_interrupted_goes_on_with_its_task_in_the_same_turn() {
+    let mut bench = Bench::new();
+    let task = add(&mut bench, prompt("say begun\nusage 100 5\nwait-at-first"));
+    let (_alice, peer) = linked(&bench, &[]).await;
+    bench.heard("alice", "begun").await;
+    let steered = peer.steer("say turned".to_owned(), Some(SteerHaste::Now)).await.unwrap();
+    assert_eq!(steered.state, ReceiptState::Queued);
+    for state in [ReceiptState::Delivered, ReceiptState::Answered] {
+        receipt(&mut bench, steered.text, state).await;
+    }
+    let view = bench.task(task, "completed").await;
+    assert_eq!((view.result(), view.attempts.len()), (Some("begun\nturned"), 1));
+    let said = bench.transcript("alice");
+    assert_eq!(count(&said, |said| matches!(said, TranscriptText::TurnStarted { .. })), 1, "{said:?}");
+    let again = "say begun\nusage 100 5\nwait-at-first\n\nYou had begun with this, and were interrupted. You had said:\n\
+                 > begun\n\nMessage from lead:\nsay turned\n\nGo on with what you were asked, and heed this.";
+    assert!(said.contains(&TranscriptText::Interrupted { turn: 1, prompt: again.to_owned() }), "{said:?}");
+    let used = said.iter().filter_map(|said| match said {
+        TranscriptText::TurnEnded { used, .. } => Some((used.turns, used.input)),
+        _ => None,
+    });
+    assert_eq!(used.collect::<Vec<_>>(), [(1, 200)], "what both parts used is that of the turn");
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ fn every_rule_holds_under_every_seed() {
                 all.completions += story.completions;
                 all.rings += story.rings;
                 all.wakes += story.wakes;
+                all.interruptions += story.interruptions;
                 all.took_ms += story.took_ms;
             }
             Err(found) => broken.push(found),
@@ -41,6 +42,10 @@ fn every_rule_holds_under_every_seed() {
     assert!(
         all.wakes > 0 || seeds.end - seeds.start < SEEDS,
         "no agent ever slept: the simulation shows nothing of it"
+    );
+    assert!(
+        all.interruptions > 0 || seeds.end - seeds.start < SEEDS,
+        "no turn was ever interrupted: the simulation shows nothing of it"
     );
     assert!(all.completions > 0, "no task was ever completed: the simulation shows nothing");
 }

@@ -17,13 +17,14 @@ use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownReply};
 use teamster_protocol::model::sweep::SweepReach;
 use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::model::usage::UsageSum;
-use teamster_protocol::wire::api::{AbortAnswer, WorkerPhase, WorkerStatus};
+use teamster_protocol::wire::api::{AbortAnswer, SteerHaste, WorkerPhase, WorkerStatus};
 
 mod allowance;
 mod briefing;
 mod budget;
 mod clock;
 mod event;
+mod interruption;
 mod limit;
 mod mail;
 mod park;
@@ -331,8 +332,11 @@ impl WorkerCore {
                 let text = TextId::prompt_of(self.turns + 1);
                 self.start_turn(now_ms, TurnFor::Call { call: Some(call), text }, None, work);
             }
-            (WorkerAsk::Steer { text }, WorkPhase::Turn(turn)) if turn.ending.is_none() => {
-                self.steer_turn(call, text);
+            (WorkerAsk::Steer { text, haste }, WorkPhase::Turn(turn)) if turn.goes_on() => {
+                match (haste, &turn.ending) {
+                    (SteerHaste::Patient, None) => self.steer_turn(call, text),
+                    (SteerHaste::Now, _) | (SteerHaste::Patient, Some(_)) => self.interrupt_turn(now_ms, call, text),
+                }
             }
             (WorkerAsk::Abort { reason }, WorkPhase::Turn(turn)) => {
                 let aborting = AbortAnswer { turn: turn.number, task: turn.task() };
@@ -413,13 +417,8 @@ impl WorkerCore {
 
     fn terminated(&mut self, now_ms: u64) {
         self.leave_for(WorkerEnd::Terminated, None);
-        if let WorkPhase::Turn(turn) = &mut self.phase {
-            // A turn that was stopped stays stopped: its task is not for others to take in the same breath.
-            if turn.ending.is_none() {
-                turn.ending = Some(TurnStop::Leaving);
-                self.abort_turn(now_ms);
-            }
-        }
+        // A turn that was stopped stays stopped: its task is not for others to take in the same breath.
+        self.end_turn_by(now_ms, TurnStop::Leaving);
         self.hurry_record(now_ms);
         self.settle_if_free(now_ms);
     }
@@ -480,10 +479,7 @@ impl WorkerCore {
             }
             WorkPhase::Turn(turn) if due(turn.deadline_ms) => {
                 turn.deadline_ms = None;
-                if turn.ending.is_none() {
-                    turn.ending = Some(TurnStop::TimedOut);
-                    self.abort_turn(now_ms);
-                }
+                self.end_turn_by(now_ms, TurnStop::TimedOut);
             }
             WorkPhase::Recording { attempt, retry_at_ms, .. } if due(*retry_at_ms) => {
                 *retry_at_ms = Some(now_ms + ms(self.settings.record_retry));

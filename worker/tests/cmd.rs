@@ -112,7 +112,7 @@ async fn what_is_said_in_a_turn_waits_for_the_next_prompt_and_an_abort_leaves_no
     let mut bench = bench;
     peer.prompt(prompt("wait")).await.unwrap();
     bench.heard("alice", "waits: wait\n").await;
-    let steered = peer.steer("turn left".to_owned()).await.unwrap();
+    let steered = peer.steer("turn left".to_owned(), None).await.unwrap();
     assert_eq!(steered.state, ReceiptState::Queued);
     bench.open_gate("goes on");
     bench.heard("alice", "goes on").await;

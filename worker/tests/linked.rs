@@ -86,14 +86,17 @@ async fn prompts_steers_and_aborts_are_taken_or_refused_with_the_reason() {
     let (_alice, peer) = bench.linked(60_000);
     peer.initialize(HELLO).await.unwrap();
     let mut notices = peer.notices(0).await.unwrap();
-    assert_eq!(refused(peer.steer("x".into()).await.unwrap_err(), code::REFUSED), "no turn is running: it is idle");
+    assert_eq!(
+        refused(peer.steer("x".into(), None).await.unwrap_err(), code::REFUSED),
+        "no turn is running: it is idle"
+    );
     assert_eq!(refused(peer.abort("x".into()).await.unwrap_err(), code::REFUSED), "no turn is running: it is idle");
     let script = "echo begun; read line; echo \"got $line\"; read line";
     assert_eq!(peer.prompt(open(script)).await.unwrap(), PromptAnswer { turn: 1, text: TextId::prompt_of(1) });
     assert_eq!(refused(peer.prompt(open("true")).await.unwrap_err(), code::REFUSED), "it is busy with turn 1");
     assert!(matches!(peer.status().await.unwrap().phase, WorkerPhase::Turn { turn: 1, task: None, .. }));
     let steered = SteerAnswer { text: TextId::InTurn { turn: 1, number: 1 }, state: ReceiptState::Unconfirmed };
-    assert_eq!(peer.steer("left".into()).await.unwrap(), steered);
+    assert_eq!(peer.steer("left".into(), None).await.unwrap(), steered);
     let mut bench = bench;
     bench.heard("alice", "got left").await;
     assert_eq!(peer.abort("enough".into()).await.unwrap(), AbortAnswer { turn: 1, task: None });
@@ -122,7 +125,7 @@ async fn words_are_refused_by_a_shell_and_so_is_a_steer_that_nothing_reads() {
     // The end of its input is met at once, so what follows is run.
     peer.prompt(TaskWork::run("cat; echo begun; sleep 1000")).await.unwrap();
     bench.heard("alice", "begun").await;
-    let why = refused(peer.steer("left".into()).await.unwrap_err(), code::REFUSED);
+    let why = refused(peer.steer("left".into(), None).await.unwrap_err(), code::REFUSED);
     assert!(why.starts_with("it runs a command whose standard input is closed"), "{why}");
     peer.abort("enough".into()).await.unwrap();
 }
@@ -134,7 +137,7 @@ async fn calls_are_decided_on_in_the_order_in_which_they_were_made() {
     peer.initialize(HELLO).await.unwrap();
     for _ in 0..20 {
         let (prompt, steer, abort) =
-            tokio::join!(peer.prompt(open("cat")), peer.steer("a line".into()), peer.abort("enough".into()));
+            tokio::join!(peer.prompt(open("cat")), peer.steer("a line".into(), None), peer.abort("enough".into()));
         let mut notices = peer.notices(0).await.unwrap();
         let (turn, aborting) = (prompt.unwrap().turn, abort.unwrap());
         assert_eq!((steer.unwrap().state, aborting.turn), (ReceiptState::Unconfirmed, turn));

@@ -19,7 +19,7 @@ use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{TeamError, worker_life};
 use teamster_protocol::wire::api::{
     EndedMember, LeaderApiServer, LeaderInfo, PassedVia, PromptAnswer, ProtocolHello, SpawnRequest, SpawnedMember,
-    SteerPassed, StoppedTurn, TeamEnding, WorkerApiClient, code,
+    SteerHaste, SteerPassed, StoppedTurn, TeamEnding, WorkerApiClient, code,
 };
 use teamster_protocol::wire::peer::Peer;
 use tokio::time::timeout;
@@ -253,6 +253,10 @@ impl LeaderApiServer for FrontServer {
                              teamster spawn {name}, then teamster send {name} {shown}"
                         )
                     }
+                    false if self.reads_words(&name) => format!(
+                        "let it finish, or say it into the turn with teamster steer {name} TEXT, or end that with teamster \
+                         stop {name}"
+                    ),
                     false => format!("let it finish, or end its turn with teamster stop {name}"),
                 };
                 peer.prompt(work).await.map_err(|error| passed(&name, error, Some(&hint)))
@@ -265,7 +269,7 @@ impl LeaderApiServer for FrontServer {
         }
     }
 
-    async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed> {
+    async fn steer(&self, name: MemberName, text: String, haste: Option<SteerHaste>) -> RpcResult<SteerPassed> {
         self.authorize(Verb::Steer)?;
         match self.reach(&name)? {
             MemberReach::Linked(peer) => {
@@ -274,8 +278,12 @@ impl LeaderApiServer for FrontServer {
                     true => format!("it takes nothing more; teamster stop {name} ends what it is at"),
                     false => format!("give it something to do with teamster send {name} {what}"),
                 };
-                let steered = peer.steer(text).await.map_err(|error| passed(&name, error, Some(&hint)))?;
+                let steered = peer.steer(text, haste).await.map_err(|error| passed(&name, error, Some(&hint)))?;
                 Ok(SteerPassed { via: PassedVia::Rpc, text: steered.text, state: Some(steered.state) })
+            }
+            MemberReach::ByMail if haste == Some(SteerHaste::Now) => {
+                let why = format!("there is no link to {name}, so its turn can not be interrupted");
+                Err(refused(code::REFUSED, format!("{why}\nsay it without --now: it goes by mail")))
             }
             MemberReach::ByMail => {
                 let id = self.post(&name, Urgency::Now, MessageBody::Text { text })?;

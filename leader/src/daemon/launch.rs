@@ -342,6 +342,7 @@ fn turn_event(name: &MemberName, noted: &NoticeKind) -> Option<LeaderEvent> {
         | NoticeKind::Mail { .. }
         | NoticeKind::Receipt { .. }
         | NoticeKind::Stalled { .. }
+        | NoticeKind::Interrupted { .. }
         | NoticeKind::AskedToStop { .. }
         | NoticeKind::AskedToEnd
         | NoticeKind::Parked { .. }

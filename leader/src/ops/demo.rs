@@ -272,7 +272,7 @@ impl<'a> DemoStory<'a> {
     async fn steer(&mut self, ada: &MemberName, task: TaskId) -> Result<(), DemoError> {
         self.until_running(task).await?;
         self.until_said(ada, "which greeting?").await?;
-        self.leadership.peer.steer(ada.clone(), "hello, team".to_owned()).await?;
+        self.leadership.peer.steer(ada.clone(), "hello, team".to_owned(), None).await?;
         self.until(task, |status| matches!(status, TaskStatus::Completed { .. })).await?;
         self.teller.step("ada is steered in her running turn", "she asked, and was told: hello, team");
         Ok(())

@@ -7,7 +7,7 @@ use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::roster::MemberSpec;
 use teamster_protocol::model::task::{PromptKind, TaskWork};
-use teamster_protocol::wire::api::{LeaderApiClient, PassedVia, PromptAnswer, SteerPassed, code};
+use teamster_protocol::wire::api::{LeaderApiClient, PassedVia, PromptAnswer, SteerHaste, SteerPassed, code};
 
 use super::connect;
 use super::error::OpsError;
@@ -81,6 +81,7 @@ pub async fn steer(
     session: &Session,
     name: MemberName,
     text: String,
+    haste: SteerHaste,
     wish: WakeWish,
 ) -> Result<AnswerWithWaking<SentSteer>, OpsError> {
     session.authorize(Verb::Steer)?;
@@ -99,7 +100,9 @@ pub async fn steer(
         let passed = SteerPassed { via: PassedVia::Mail, text: TextId::Message(id), state: None };
         return Ok(AnswerWithWaking { answer: SentSteer { name, passed }, waking });
     }
-    Ok(AnswerWithWaking { answer: SentSteer { passed: leader.steer(name.clone(), text).await?, name }, waking })
+    // Said only where it matters, as a leader before this one knows of no haste.
+    let haste = (haste != SteerHaste::default()).then_some(haste);
+    Ok(AnswerWithWaking { answer: SentSteer { passed: leader.steer(name.clone(), text, haste).await?, name }, waking })
 }
 
 /// Starts the member again if it has left. One that stays away is refused by the leader, who says how to start it; one that

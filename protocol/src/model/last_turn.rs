@@ -153,6 +153,7 @@ impl LastTurn {
             | TranscriptText::PermissionAnswered { .. }
             | TranscriptText::Usage { .. }
             | TranscriptText::Stalled { .. }
+            | TranscriptText::Interrupted { .. }
             | TranscriptText::AskedToStop { .. }
             | TranscriptText::AskedToEnd { .. }
             | TranscriptText::Trouble { .. }

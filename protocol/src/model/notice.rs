@@ -88,6 +88,8 @@ pub enum TranscriptText {
     Receipt { text: TextId, state: ReceiptState },
     /// The agent has said nothing for so long.
     Stalled { turn: u64, quiet_ms: u64 },
+    /// The agent was interrupted in the turn, because something was to be said at once, and is prompted again with this.
+    Interrupted { turn: u64, prompt: String },
     /// The lead asked for the end of the turn.
     AskedToStop {
         turn: u64,
@@ -153,6 +155,7 @@ impl TranscriptText {
             | TranscriptText::Mail { .. }
             | TranscriptText::Receipt { .. }
             | TranscriptText::Stalled { .. }
+            | TranscriptText::Interrupted { .. }
             | TranscriptText::AskedToStop { .. }
             | TranscriptText::AskedToEnd { .. }
             | TranscriptText::Trouble { .. }
@@ -175,6 +178,7 @@ pub enum NoticeKind {
     Mail { id: MessageId },
     Receipt { text: TextId, state: ReceiptState },
     Stalled { turn: u64, quiet_ms: u64 },
+    Interrupted { turn: u64 },
     AskedToStop { turn: u64 },
     AskedToEnd,
     TurnEnded { turn: u64, task: Option<TaskId>, end: TurnEnd },
@@ -202,6 +206,7 @@ impl TranscriptEntry {
             TranscriptText::Mail { id, .. } => NoticeKind::Mail { id: *id },
             TranscriptText::Receipt { text, state } => NoticeKind::Receipt { text: *text, state: state.clone() },
             TranscriptText::Stalled { turn, quiet_ms } => NoticeKind::Stalled { turn: *turn, quiet_ms: *quiet_ms },
+            TranscriptText::Interrupted { turn, .. } => NoticeKind::Interrupted { turn: *turn },
             TranscriptText::AskedToStop { turn, .. } => NoticeKind::AskedToStop { turn: *turn },
             TranscriptText::AskedToEnd { .. } => NoticeKind::AskedToEnd,
             TranscriptText::TurnEnded { turn, task, end, .. } => {

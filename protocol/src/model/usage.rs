@@ -21,6 +21,20 @@ pub struct TokenUsage {
     pub context: Option<u64>,
 }
 
+impl TokenUsage {
+    /// The use of two parts of one turn, this one and then that. A price that only one of them told is the sum's.
+    pub fn then(self, that: TokenUsage) -> TokenUsage {
+        let cost = [self.cost_micro_usd, that.cost_micro_usd].into_iter().flatten().reduce(u64::saturating_add);
+        TokenUsage {
+            input: self.input.saturating_add(that.input),
+            output: self.output.saturating_add(that.output),
+            cached: self.cached.saturating_add(that.cached),
+            cost_micro_usd: cost,
+            context: that.context.or(self.context),
+        }
+    }
+}
+
 /// A sum over turns. A turn counts whether its agent tells of tokens or not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

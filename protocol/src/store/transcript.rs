@@ -235,6 +235,7 @@ fn counted_from(what: &TranscriptText) -> Option<(u64, u64)> {
         | TranscriptText::Mail { text, .. }
         | TranscriptText::Trouble { text }
         | TranscriptText::Briefed { text }
+        | TranscriptText::Interrupted { prompt: text, .. }
         | TranscriptText::AskedToStop { reason: text, .. }
         | TranscriptText::AskedToEnd { reason: text } => (2 * TRANSCRIPT_BYTES_MAX, text.len()),
         TranscriptText::Ready

@@ -22,8 +22,8 @@ use crate::model::task::TaskWork;
 mod worker;
 
 pub use worker::{
-    AbortAnswer, PromptAnswer, ProtocolHello, SteerAnswer, WorkerApiClient, WorkerApiServer, WorkerPhase, WorkerStatus,
-    WorkerWelcome,
+    AbortAnswer, PromptAnswer, ProtocolHello, SteerAnswer, SteerHaste, WorkerApiClient, WorkerApiServer, WorkerPhase,
+    WorkerStatus, WorkerWelcome,
 };
 
 /// JSON-RPC error codes of our own; the standard ones keep their meaning.
@@ -246,7 +246,7 @@ pub trait LeaderApi {
 
     /// Says something to a member's running turn.
     #[method(name = "steer")]
-    async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed>;
+    async fn steer(&self, name: MemberName, text: String, haste: Option<SteerHaste>) -> RpcResult<SteerPassed>;
 
     /// Aborts a member's turn. Waits until it has ended, if the member is linked.
     #[method(name = "stop")]

@@ -45,7 +45,7 @@ pub(super) fn rows(place: &Place) -> Outcome<Vec<Row>> {
             }
             for nth in 0..BLOCK / 4 {
                 let begin = Instant::now();
-                let steered = within(worker.peer.steer(format!("look at {block}.{nth} first"))).await??;
+                let steered = within(worker.peer.steer(format!("look at {block}.{nth} first"), None)).await??;
                 steer.push(begin.elapsed());
                 if steered.state != ReceiptState::Unconfirmed {
                     return Err("a running turn did not take a steer".into());

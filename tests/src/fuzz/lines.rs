@@ -10,8 +10,8 @@ use teamster_protocol::model::agent::Permission;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::wire::api::{
-    AbortAnswer, PromptAnswer, ProtocolHello, SteerAnswer, WorkerApiClient, WorkerApiServer, WorkerPhase, WorkerStatus,
-    WorkerWelcome, code,
+    AbortAnswer, PromptAnswer, ProtocolHello, SteerAnswer, SteerHaste, WorkerApiClient, WorkerApiServer, WorkerPhase,
+    WorkerStatus, WorkerWelcome, code,
 };
 use teamster_protocol::wire::peer::Peer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -77,7 +77,7 @@ impl WorkerApiServer for Toy {
         Ok(PromptAnswer { turn, text: TextId::prompt_of(turn) })
     }
 
-    async fn steer(&self, text: String) -> RpcResult<SteerAnswer> {
+    async fn steer(&self, text: String, _: Option<SteerHaste>) -> RpcResult<SteerAnswer> {
         if text.is_empty() {
             Err(refused())
         } else {

@@ -12,7 +12,7 @@ use teamster_protocol::model::roster::{StartedBy, TeamFact};
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::{CommandInput, FieldChange, NewTask, TaskChanges, TaskWork};
 use teamster_protocol::wire::api::TeamEnding;
-use teamster_protocol::wire::api::{SessionKept, SpawnRequest, WorkspaceRequest};
+use teamster_protocol::wire::api::{SessionKept, SpawnRequest, SteerHaste, WorkspaceRequest};
 use teamster_worker::core::{CallId, WorkerAsk};
 
 use super::world::Due;
@@ -151,7 +151,8 @@ impl Sim {
         let what = match self.world.chance.below(5) {
             0 if self.world.chance.one_in(2) => return self.waits_for_a_turn(index),
             0 => WorkerAsk::Prompt { work: any_work(&mut self.world.chance, "and now?") },
-            1 | 2 => WorkerAsk::Steer { text: "more to the left".to_owned() },
+            1 => WorkerAsk::Steer { text: "more to the left".to_owned(), haste: SteerHaste::Patient },
+            2 => WorkerAsk::Steer { text: "to the left, now".to_owned(), haste: SteerHaste::Now },
             3 => WorkerAsk::Abort { reason: "enough".to_owned() },
             _ => {
                 let body = MessageBody::AbortRequest { reason: "enough".to_owned() };

@@ -39,6 +39,8 @@ pub(super) struct Oracle {
     pub(super) rings: u64,
     /// How often an agent was woken for a turn.
     pub(super) wakes: u64,
+    /// How often a turn was interrupted and gone on with.
+    pub(super) interruptions: u64,
     pub(super) work_made: u64,
     pub(super) completions: u64,
 }

@@ -272,6 +272,7 @@ fn transcripts(dir: &TeamDir) {
             reason: "5 hours are used up".to_owned(),
         },
         TranscriptText::Trouble { text: "cannot read the mailbox, trying again: Input/output error".to_owned() },
+        TranscriptText::Interrupted { turn: 2, prompt: "review it\n\nYou had begun with this …".to_owned() },
         TranscriptText::AskedToStop { turn: 2, reason: "wrong branch".to_owned() },
         TranscriptText::AskedToEnd { reason: String::new() },
         TranscriptText::Leaving { reason: "it was asked to end".to_owned() },

@@ -17,7 +17,7 @@ use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::wire::api::{
     AbortAnswer, EndedMember, LeaderApiServer, LeaderInfo, PassedVia, PromptAnswer, ProtocolHello, SpawnRequest,
-    SpawnedMember, SteerAnswer, SteerPassed, StoppedTurn, WorkerApiServer, WorkerStatus, WorkerWelcome,
+    SpawnedMember, SteerAnswer, SteerHaste, SteerPassed, StoppedTurn, WorkerApiServer, WorkerStatus, WorkerWelcome,
 };
 use teamster_protocol::wire::peer::Peer;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
@@ -130,8 +130,11 @@ impl WorkerApiServer for Script {
         self.answer((work,))
     }
 
-    async fn steer(&self, text: String) -> RpcResult<SteerAnswer> {
-        self.answer((text,))
+    async fn steer(&self, text: String, haste: Option<SteerHaste>) -> RpcResult<SteerAnswer> {
+        match haste {
+            Some(haste) => self.answer((text, haste)),
+            None => self.answer((text,)),
+        }
     }
 
     async fn abort(&self, reason: String) -> RpcResult<AbortAnswer> {
@@ -177,7 +180,7 @@ impl LeaderApiServer for Script {
         self.answer((name, question, answer))
     }
 
-    async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed> {
+    async fn steer(&self, name: MemberName, text: String, _: Option<SteerHaste>) -> RpcResult<SteerPassed> {
         self.answer((name, text))
     }
 

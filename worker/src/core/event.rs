@@ -14,7 +14,7 @@ use teamster_protocol::model::sweep::SweepReach;
 use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::{TaskClaim, TaskWork};
 use teamster_protocol::model::usage::{TokenUsage, UsageSum};
-use teamster_protocol::wire::api::{AbortAnswer, PromptAnswer, SteerAnswer};
+use teamster_protocol::wire::api::{AbortAnswer, PromptAnswer, SteerAnswer, SteerHaste};
 
 use super::allowance::TaskAllowance;
 use super::text::WaitingText;
@@ -28,7 +28,7 @@ pub struct CallId(pub u64);
 #[expect(missing_docs, reason = "as in WorkerApi")]
 pub enum WorkerAsk {
     Prompt { work: TaskWork },
-    Steer { text: String },
+    Steer { text: String, haste: SteerHaste },
     Abort { reason: String },
     Permit { question: u64, answer: Permission },
 }

@@ -245,7 +245,7 @@ impl WorkerCore {
     }
 }
 
-fn said_steer(text: &WaitingText) -> TranscriptText {
+pub(super) fn said_steer(text: &WaitingText) -> TranscriptText {
     TranscriptText::Steered { id: text.id, from: text.from.clone(), text: text.text.clone() }
 }
 

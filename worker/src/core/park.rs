@@ -8,7 +8,7 @@ use teamster_protocol::model::receipt::ReceiptState;
 use teamster_protocol::model::roster::WorkerEnd;
 
 use super::limit::StandingLimit;
-use super::text::{TURN_ABORTED, WORKER_ENDS};
+use super::text::{TURN_ABORTED, WORKER_ENDS, WaitingText};
 use super::turn::{RunningTurn, TurnFor, TurnStop};
 use super::{BeforeClaim, ClaimedTask, LeaveReason, WorkPhase, WorkerAction, WorkerCore, ms};
 
@@ -196,11 +196,13 @@ impl WorkerCore {
         self.limit = None;
         match self.take_parked() {
             Some(ParkedWork::Turn(turn)) => {
-                let RunningTurn { what_for, timeout_ms, work, .. } = *turn;
+                let RunningTurn { what_for, timeout_ms, work, carried, .. } = *turn;
                 match what_for {
                     // The texts wait again, and are handed on like any.
                     TurnFor::Texts | TurnFor::Queued => self.settle(now_ms, BeforeClaim::Working),
-                    TurnFor::Task(_) | TurnFor::Call { .. } => self.start_turn(now_ms, what_for, timeout_ms, work),
+                    TurnFor::Task(_) | TurnFor::Call { .. } => {
+                        self.start_turn_with(now_ms, what_for, timeout_ms, work, carried);
+                    }
                 }
             }
             Some(ParkedWork::Task(task)) => self.start_task(now_ms, task),
@@ -219,9 +221,18 @@ impl WorkerCore {
         };
         match turn {
             Some(mut turn) => {
-                if let TurnFor::Call { text, .. } = turn.what_for {
+                let own = match turn.what_for {
+                    TurnFor::Call { text, .. } => Some(text),
+                    TurnFor::Task(_) | TurnFor::Texts | TurnFor::Queued => None,
+                };
+                let carried = std::mem::take(&mut turn.carried);
+                // Messages that the agent did not have wait for another turn, or for another life.
+                let (unread, lost) = carried.into_iter().partition::<Vec<_>, _>(WaitingText::is_unacknowledged);
+                unread.into_iter().rev().for_each(|text| self.texts.push_front(text));
+                for text in own.into_iter().chain(lost.into_iter().map(|text| text.id)) {
                     let reason = match &ending {
                         TurnStop::Leaving => WORKER_ENDS,
+                        TurnStop::Interrupted => unreachable!("a turn that waits for its provider is not interrupted"),
                         TurnStop::Stopped { .. }
                         | TurnStop::TimedOut
                         | TurnStop::Stalled { .. }

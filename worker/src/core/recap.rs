@@ -138,6 +138,7 @@ impl RecapTurn {
                 | TranscriptText::Usage { .. }
                 | TranscriptText::Receipt { .. }
                 | TranscriptText::Stalled { .. }
+                | TranscriptText::Interrupted { .. }
                 | TranscriptText::AskedToStop { .. }
                 | TranscriptText::AskedToEnd { .. }
                 | TranscriptText::Parked { .. }
@@ -189,7 +190,7 @@ fn asked(work: &TaskWork) -> String {
     work.text().trim().to_owned()
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     text.lines().map(|line| format!("> {line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
@@ -200,7 +201,7 @@ fn beginning(text: &str) -> String {
     format!("{} …", &text[..text.floor_char_boundary(RECAP_TEXT_BYTES_MAX)])
 }
 
-fn ending(text: &str) -> String {
+pub(super) fn ending(text: &str) -> String {
     if text.len() <= RECAP_TEXT_BYTES_MAX {
         return text.to_owned();
     }

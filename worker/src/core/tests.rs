@@ -15,6 +15,7 @@ use super::*;
 
 mod agent;
 mod briefing;
+mod interruption;
 mod limit;
 mod permission;
 mod sleep;
@@ -217,7 +218,7 @@ fn words_are_never_given_to_an_agent_that_only_runs_commands() {
 #[test]
 fn a_steer_to_a_command_whose_input_is_closed_is_refused_with_the_way_out() {
     for prompts in [PromptKind::Program, PromptKind::Conversation] {
-        let steer = || WorkerAsk::Steer { text: "left".to_owned() };
+        let steer = || WorkerAsk::Steer { text: "left".to_owned(), haste: SteerHaste::Patient };
         let refused = called(&mut running(prompts, CommandInput::Closed), steer()).unwrap_err();
         assert_eq!(refused.why, "it runs a command whose standard input is closed, so nothing reads it");
         assert!(refused.hint.is_some_and(|hint| hint.contains("--run -i")), "it has a way out");

@@ -48,6 +48,10 @@ impl WaitingText {
         self.message().filter(|_| !self.state.is_delivered())
     }
 
+    pub(super) fn is_unacknowledged(&self) -> bool {
+        self.unacknowledged().is_some()
+    }
+
     /// The message that it is; nothing for what the lead says by a call.
     pub(super) fn message(&self) -> Option<MessageId> {
         match self.id {
@@ -117,6 +121,41 @@ impl WorkerCore {
         if !ids.is_empty() {
             self.acknowledge(ids);
         }
+    }
+
+    /// Takes back the texts that were said in the turn and that the agent did not take, for another prompt of it.
+    pub(super) fn take_steers_back(&mut self) -> Vec<WaitingText> {
+        let ids: Vec<TextId> = self.handed.keys().copied().collect();
+        let mut texts = Vec::new();
+        for id in ids {
+            let is_open = self.handed.get(&id).is_some_and(|handed| {
+                handed.role == TextRole::Steer
+                    && matches!(handed.state, ReceiptState::Accepted | ReceiptState::Unconfirmed)
+            });
+            if is_open && let Some(handed) = self.handed.remove(&id) {
+                texts.extend(handed.texts);
+            }
+        }
+        texts
+    }
+
+    /// The prompt is put again, and has these too.
+    pub(super) fn add_to_prompt(&mut self, prompt: TextId, texts: Vec<WaitingText>) {
+        let Some(handed) = self.handed.get_mut(&prompt) else {
+            return self.hand(prompt, TextRole::Prompt, texts);
+        };
+        handed.state = ReceiptState::Accepted;
+        handed.unacknowledged.extend(texts.iter().filter_map(WaitingText::unacknowledged));
+        handed.texts.extend(texts);
+    }
+
+    /// Takes the texts of a prompt that is put again back: all but the one that it is of its own.
+    pub(super) fn take_from_prompt(&mut self, prompt: TextId) -> Vec<WaitingText> {
+        let Some(handed) = self.handed.get_mut(&prompt) else { return Vec::new() };
+        let is_own = |text: &WaitingText| matches!(text.id, TextId::InTurn { number: 0, .. });
+        let (own, others) = std::mem::take(&mut handed.texts).into_iter().partition(is_own);
+        handed.texts = own;
+        others
     }
 
     /// The turn has ended: no text of it is on its way any more, but what the agent keeps in a queue of its own.

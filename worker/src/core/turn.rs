@@ -38,6 +38,10 @@ pub(super) struct RunningTurn {
     pub(super) ending: Option<TurnStop>,
     /// The newest that its agent told of what it used.
     pub(super) usage: Option<TokenUsage>,
+    /// The use of the turn before its agent was interrupted in it and prompted again.
+    pub(super) used_by_then: Option<TokenUsage>,
+    /// The texts of the turn's prompt besides its own, while the turn waits for the provider.
+    pub(super) carried: Vec<WaitingText>,
     /// The use of the turn; nothing before it is over.
     pub(super) used: UsageSum,
     /// The limit of its provider that the agent told in this turn: the turn is begun again after it.
@@ -64,6 +68,15 @@ pub(super) enum TurnFor {
     Queued,
 }
 
+/// How a turn that was interrupted goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InterruptedTurn {
+    /// The agent is prompted again.
+    GoesOn,
+    /// The turn is over, as it was not interrupted or did not end by that.
+    Over,
+}
+
 /// The way of a text that is said to a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SteerWay {
@@ -78,6 +91,8 @@ pub(super) enum SteerWay {
 /// Why a turn was told to end.
 #[derive(Debug)]
 pub(super) enum TurnStop {
+    /// The agent is to be told something at once; the turn goes on.
+    Interrupted,
     /// Somebody stopped the turn.
     Stopped { reason: String },
     /// The turn took longer than its task may.
@@ -111,6 +126,8 @@ impl RunningTurn {
             stalled_ms: None,
             ending: None,
             usage: None,
+            used_by_then: None,
+            carried: Vec::new(),
             used: UsageSum::default(),
             limit: None,
             questions: Vec::new(),
@@ -122,7 +139,7 @@ impl RunningTurn {
     /// Somebody stops it, even if it is ending because its worker leaves; one that timed out has failed.
     pub(super) fn stop(&mut self, reason: String) {
         match self.ending {
-            None | Some(TurnStop::Leaving) => self.ending = Some(TurnStop::Stopped { reason }),
+            None | Some(TurnStop::Interrupted | TurnStop::Leaving) => self.ending = Some(TurnStop::Stopped { reason }),
             Some(
                 TurnStop::Stopped { .. }
                 | TurnStop::TimedOut
@@ -147,6 +164,11 @@ impl RunningTurn {
     /// nobody wrote for it could be taken for a command.
     pub(super) fn takes_mail(&self, ability: SteerAbility) -> bool {
         self.ending.is_none() && self.reads_text() && self.steer_way(ability) == SteerWay::Now
+    }
+
+    /// Whether the turn is not told to end, or only so that it goes on with a text.
+    pub(super) fn goes_on(&self) -> bool {
+        matches!(self.ending, None | Some(TurnStop::Interrupted))
     }
 
     /// Whether an agent is at it, and no command.
@@ -216,6 +238,7 @@ impl RunningTurn {
             (Some(TurnStop::OverBudget { owner: BudgetOwner::Task(_), limit }), _) => {
                 AttemptEnd::Fail { claim, reason: used_up(*limit), result }
             }
+            (Some(TurnStop::Interrupted), _) => unreachable!("a turn that is over is not interrupted any more"),
             (Some(TurnStop::Leaving | TurnStop::OverBudget { owner: BudgetOwner::Member, .. }), _)
             | (None, TurnEnd::NotBegun { .. })
             | (None, TurnEnd::Failed { fault: AgentFault::Place | AgentFault::Provider, .. }) => {
@@ -332,6 +355,27 @@ impl WorkerCore {
         }
     }
 
+    /// Ends the turn that runs for this reason, unless it is ending for another.
+    pub(super) fn end_turn_by(&mut self, now_ms: u64, stop: TurnStop) {
+        let WorkPhase::Turn(turn) = &mut self.phase else { return };
+        match turn.ending {
+            None => {
+                turn.ending = Some(stop);
+                self.abort_turn(now_ms);
+            }
+            // Its agent is told to end already.
+            Some(TurnStop::Interrupted) => turn.ending = Some(stop),
+            Some(
+                TurnStop::Stopped { .. }
+                | TurnStop::TimedOut
+                | TurnStop::Stalled { .. }
+                | TurnStop::Hung { .. }
+                | TurnStop::OverBudget { .. }
+                | TurnStop::Leaving,
+            ) => {}
+        }
+    }
+
     pub(super) fn prompt_taken(&mut self) {
         let WorkPhase::Turn(turn) = &mut self.phase else { return };
         let number = turn.number;
@@ -364,6 +408,9 @@ impl WorkerCore {
     }
 
     pub(super) fn turn_ended(&mut self, now_ms: u64, end: TurnEnd, result: String) {
+        if self.go_on_if_interrupted(now_ms, &end, &result) == InterruptedTurn::GoesOn {
+            return;
+        }
         let WorkPhase::Turn(turn) = &mut self.phase else { return };
         let told = turn.limit.take();
         // One that is over or was lifted meanwhile keeps nobody waiting.
@@ -381,6 +428,9 @@ impl WorkerCore {
         let end = self.count_try(end);
         self.take_questions_back(questions);
         let limited = if parked.is_some() { TurnLimited::Yes } else { TurnLimited::No };
+        if limited == TurnLimited::Yes {
+            self.carry_texts();
+        }
         self.settle_texts(&end, limited);
         let WorkPhase::Turn(mut turn) = std::mem::replace(&mut self.phase, WorkPhase::Claiming(BeforeClaim::Working))
         else {

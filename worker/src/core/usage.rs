@@ -14,6 +14,7 @@ impl WorkerCore {
     /// The agent tells what its turn has used so far. Outside of a turn there is none that it could be of.
     pub(super) fn turn_used(&mut self, now_ms: u64, usage: TokenUsage) {
         let WorkPhase::Turn(turn) = &mut self.phase else { return };
+        let usage = turn.used_by_then.map_or(usage, |before| before.then(usage));
         turn.usage = Some(usage);
         let turn = turn.number;
         self.act(WorkerAction::Say(TranscriptText::Usage { turn, usage }));

@@ -13,8 +13,8 @@ use teamster_protocol::model::notice::Notice;
 use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::store::transcript::{self, TranscriptError};
 use teamster_protocol::wire::api::{
-    AbortAnswer, PromptAnswer, ProtocolHello, SteerAnswer, WorkerApiServer, WorkerPhase, WorkerStatus, WorkerWelcome,
-    code,
+    AbortAnswer, PromptAnswer, ProtocolHello, SteerAnswer, SteerHaste, WorkerApiServer, WorkerPhase, WorkerStatus,
+    WorkerWelcome, code,
 };
 use teamster_protocol::wire::peer;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -103,8 +103,9 @@ impl WorkerApiServer for LinkServer {
         }
     }
 
-    async fn steer(&self, text: String) -> RpcResult<SteerAnswer> {
-        match self.ask(WorkerAsk::Steer { text }).await? {
+    async fn steer(&self, text: String, haste: Option<SteerHaste>) -> RpcResult<SteerAnswer> {
+        let haste = haste.unwrap_or_default();
+        match self.ask(WorkerAsk::Steer { text, haste }).await? {
             WorkerAnswer::Steered(steered) => Ok(steered),
             other => unreachable!("the core answers a steer with a receipt, not with {other:?}"),
         }

@@ -248,6 +248,13 @@ impl TextPage {
             TranscriptText::Mail { from, text, .. } => {
                 self.note(TextTone::Name, &at, &format!("mail from {from}: {text}"))
             }
+            TranscriptText::Interrupted { .. } => {
+                self.note(
+                    TextTone::Name,
+                    &at,
+                    "is interrupted, and prompted again with what it had said and with this",
+                );
+            }
             TranscriptText::AskedToStop { turn, reason } => {
                 self.note(TextTone::Name, &at, &with_reason(&format!("turn {turn} is to stop"), reason));
             }

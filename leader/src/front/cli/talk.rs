@@ -2,7 +2,7 @@
 
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::receipt::ReceiptState;
-use teamster_protocol::wire::api::PassedVia;
+use teamster_protocol::wire::api::{PassedVia, SteerHaste};
 
 use super::answer::{AnswerWait, show_sent};
 use super::interrupt::unless_interrupted;
@@ -40,6 +40,9 @@ pub struct SteerArgs {
     /// What to say
     #[command(flatten)]
     pub text: TextWords,
+    /// Interrupt the agent: it goes on in the same turn with this, and with what it had said
+    #[arg(long)]
+    pub now: bool,
     /// Whether to wait
     #[command(flatten)]
     pub wait: AnswerWait,
@@ -79,15 +82,19 @@ pub(super) async fn send(context: &CliContext, args: SendArgs) -> Result<ExitSta
 }
 
 pub(super) async fn steer(context: &CliContext, args: SteerArgs) -> Result<ExitStatus, CliError> {
-    let SteerArgs { name, text, wait, wake } = args;
+    let SteerArgs { name, text, now, wait, wake } = args;
+    let haste = if now { SteerHaste::Now } else { SteerHaste::Patient };
     let text = text.resolve()?;
     let place = wait.place(context, &Address::Member(name.clone()), TextKind::Command)?;
-    let sent = unless_interrupted(talk::steer(&context.session, name, text, wake.wish())).await?;
+    let sent = unless_interrupted(talk::steer(&context.session, name, text, haste, wake.wish())).await?;
     note_waking(context, &sent.answer.name, &sent.waking);
     show_sent(context, place, sent.answer.passed.text, &sent, |sent| {
         let SentSteer { name, passed } = &sent.answer;
         let name = paint(TextTone::Name, name.as_str());
         match (&passed.state, passed.via) {
+            (Some(ReceiptState::Queued), _) if haste == SteerHaste::Now => {
+                format!("{name} is interrupted, and goes on with it")
+            }
             (Some(ReceiptState::Queued), _) => format!("{name} gets it with the next turn: queued"),
             (Some(ReceiptState::Lost { reason }), _) => format!("{name} does not get it: {reason}"),
             (Some(state), _) => format!("{name} has it: {state}"),

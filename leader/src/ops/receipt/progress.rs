@@ -88,6 +88,7 @@ impl TextProgress {
             | TranscriptText::Steered { .. }
             | TranscriptText::Mail { .. }
             | TranscriptText::Stalled { .. }
+            | TranscriptText::Interrupted { .. }
             | TranscriptText::AskedToStop { .. }
             | TranscriptText::AskedToEnd { .. }
             | TranscriptText::Parked { .. }

@@ -150,6 +150,7 @@ fn is_said_between_turns(first: &TranscriptText) -> bool {
         | TranscriptText::Usage { .. }
         | TranscriptText::Steered { .. }
         | TranscriptText::Stalled { .. }
+        | TranscriptText::Interrupted { .. }
         | TranscriptText::AskedToStop { .. }
         | TranscriptText::TurnEnded { .. }
         | TranscriptText::Cut { .. } => false,
@@ -219,6 +220,7 @@ fn agent_said(entry: &TranscriptEntry) -> Option<AgentVoice> {
         | TranscriptText::Waiting
         | TranscriptText::Asleep
         | TranscriptText::Trouble { .. }
+        | TranscriptText::Interrupted { .. }
         | TranscriptText::AskedToStop { .. }
         | TranscriptText::AskedToEnd { .. }
         | TranscriptText::Leaving { .. } => None,

@@ -64,6 +64,17 @@ pub struct PromptAnswer {
     pub text: TextId,
 }
 
+/// How soon a steer is to reach the agent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SteerHaste {
+    /// As soon as the agent reads it; after its turn, if that is how it reads.
+    #[default]
+    Patient,
+    /// At once: the agent is interrupted, and prompted again in the same turn.
+    Now,
+}
+
 /// A steer was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SteerAnswer {
@@ -94,9 +105,9 @@ pub trait WorkerApi {
     #[method(name = "prompt")]
     async fn prompt(&self, work: TaskWork) -> RpcResult<PromptAnswer>;
 
-    /// Says something to the running turn. Refused while none runs.
+    /// Says something to the running turn; without `haste`, patiently. Refused while none runs.
     #[method(name = "steer")]
-    async fn steer(&self, text: String) -> RpcResult<SteerAnswer>;
+    async fn steer(&self, text: String, haste: Option<SteerHaste>) -> RpcResult<SteerAnswer>;
 
     /// Aborts the running turn; its task is pending again. Refused while none runs.
     #[method(name = "abort")]

@@ -175,6 +175,8 @@ impl Worker {
                     TranscriptText::TurnEnded { .. } => {
                         leave_over(world, &self.life, std::mem::take(&mut self.held_mail));
                     }
+                    // The same turn goes on with another prompt.
+                    TranscriptText::Interrupted { turn, prompt } => self.interrupted(world, *turn, prompt),
                     _ => {}
                 }
                 self.tell_of_turns(world, who, &said);
@@ -205,6 +207,18 @@ impl Worker {
                 self.answers.push_back(if seen { WorkerEvent::LeaderSeen } else { WorkerEvent::LeaderAbsent });
             }
             WorkerAction::Leave { .. } => unreachable!("the member takes its leave"),
+        }
+    }
+
+    /// The agent has ended its turn for an interruption, and is prompted again.
+    fn interrupted(&mut self, world: &mut World, turn: u64, prompt: &str) {
+        world.oracle.interruptions += 1;
+        self.last_turn = turn - 1;
+        if let Some((id, attempt)) = self.open_turn.and_then(|open| open.task).and(self.claimed) {
+            world.oracle.attempt_goes_on(id, attempt);
+        }
+        for id in world.messages_in(prompt) {
+            world.oracle.left_over.remove(&(self.life.clone(), id));
         }
     }
 

@@ -266,7 +266,7 @@ fn said_lost(text: TextId, reason: &str) -> WorkerAction {
 fn a_steer_that_is_kept_is_named_in_each_turn_and_lost_with_the_worker() {
     let mut core = at_prompt();
     let steer = TextId::InTurn { turn: 1, number: 1 };
-    let ask = WorkerAsk::Steer { text: "left".to_owned() };
+    let ask = WorkerAsk::Steer { text: "left".to_owned(), haste: SteerHaste::Patient };
     let actions = core.step(NOW_MS, WorkerEvent::Called { call: CallId(2), what: ask });
     let [WorkerAction::Steer { of, text }] = &actions[..] else { panic!("{actions:?}") };
     let (of, text) = (of.clone(), text.clone());
