@@ -5,13 +5,15 @@ use serde::Serialize;
 use teamster_protocol::model::id::{Address, MemberName, MessageId};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::receipt::TextId;
-use teamster_protocol::model::roster::MemberSpec;
+use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, MemberSpec};
 use teamster_protocol::model::task::{PromptKind, TaskWork};
+use teamster_protocol::team::TeamView;
 use teamster_protocol::wire::api::{LeaderApiClient, PassedVia, PromptAnswer, SteerHaste, SteerPassed, code};
 
 use super::connect;
 use super::error::OpsError;
 use super::session::Session;
+use super::shutdown::is_anybody_running;
 use super::wake::{AnswerWithWaking, MemberWaking, WakeWish, wake_if_left};
 use crate::verb::Verb;
 
@@ -50,6 +52,7 @@ pub async fn send(
     session.must_be_member(&view, &name)?;
     must_have_text(work.text())?;
     must_read(&view.roster().member(&name)?.spec, &name, &work)?;
+    must_come(session, &view, &name, wish)?;
     let (leader, _) = connect::connect_or_start(session).await?;
     let waking = wake(session, &name, wish).await?;
     let (turn, text) = match (leader.send(name.clone(), work.clone()).await, &waking) {
@@ -89,12 +92,11 @@ pub async fn steer(
     session.must_be_member(&view, &name)?;
     let prompts = view.roster().member(&name)?.spec.prompts();
     must_have_text(&text)?;
+    // What it would be steered in is over once it has left, and nobody reads the mail of a program.
+    let wish = if prompts == PromptKind::Program { WakeWish::Never } else { wish };
+    must_come(session, &view, &name, wish)?;
     let (leader, _) = connect::connect_or_start(session).await?;
-    let waking = match prompts {
-        PromptKind::Conversation => wake(session, &name, wish).await?,
-        // What it would be steered in is over, and nobody reads its mail.
-        PromptKind::Program => MemberWaking::NotNeeded,
-    };
+    let waking = wake(session, &name, wish).await?;
     if waking == MemberWaking::Woken {
         let id = post(session, &name, Urgency::Now, text)?;
         let passed = SteerPassed { via: PassedVia::Mail, text: TextId::Message(id), state: None };
@@ -111,6 +113,18 @@ async fn wake(session: &Session, name: &MemberName, wish: WakeWish) -> Result<Me
     match wake_if_left(session, name, wish).await {
         MemberWaking::Failed { why } => Err(OpsError::refused(why, format!("see teamster why {name}"))),
         waking @ (MemberWaking::NotNeeded | MemberWaking::Woken | MemberWaking::StaysAway { .. }) => Ok(waking),
+    }
+}
+
+/// Refuses a member that has left and stays away, as the leader would, before a leader is started for nothing.
+fn must_come(session: &Session, view: &TeamView, name: &MemberName, wish: WakeWish) -> Result<(), OpsError> {
+    let MemberPresence::Left { how, then: AfterLeaving::Stays, .. } = &view.roster().member(name)?.presence else {
+        return Ok(());
+    };
+    let is_woken = wish == WakeWish::IfLeft && how.may_be_woken_by(&session.caller);
+    match is_woken || is_anybody_running(view, Some(name))? {
+        true => Ok(()),
+        false => Err(OpsError::NotRunning(name.clone())),
     }
 }
 

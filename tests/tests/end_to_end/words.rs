@@ -45,6 +45,22 @@ fn a_turn_is_sent_steered_and_followed() {
 }
 
 #[test]
+fn who_has_left_for_good_is_refused_a_word_and_no_leader_is_started_for_that() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("kill alice");
+    let refusals = || {
+        let lines = ["steer alice hello", "send alice --run true", "send alice --no-wake --run true"];
+        lines.map(|line| team.fails(1, line))
+    };
+    let led = refusals();
+    assert!(led[0].contains("alice is not running") && led[0].contains("teamster spawn alice"), "{led:?}");
+    team.ok("down");
+    assert_eq!(refusals(), led, "the same as a leader says");
+    assert_eq!(team.json("status")["leader"], Value::Null, "and none was started");
+}
+
+#[test]
 fn a_prompt_comes_from_standard_input_too() {
     let team = Team::new();
     team.ok("spawn alice");
