@@ -355,13 +355,13 @@ macro_rules! verbs {
             /// Every verb, in the order of the help.
             pub const ALL: &'static [Verb] = &[$(Verb::$verb,)*];
 
-            /// Whether the verb is carried out although the settings of the repository can not be used: who may write
-            /// that file must not keep the lead from looking at a team, or from ending it.
+            /// Whether the verb is carried out although a file of settings can not be used: a mistake in one, by
+            /// whomever, must not keep the lead from looking at a team, or from ending it.
             pub fn goes_on_without_settings(self) -> bool {
-                let ends = [Verb::Down, Verb::Kill, Verb::Shutdown, Verb::Stop].contains(&self);
-                // These tell of the settings themselves.
-                let tells_settings = [Verb::Config, Verb::Env].contains(&self);
-                ends || (self.row().effect == VerbEffect::Looks && !tells_settings)
+                let ends = [Verb::Down, Verb::Kill, Verb::Shutdown, Verb::Stop, Verb::Cleanup].contains(&self);
+                // What this prints starts a worker.
+                let starts = self == Verb::Env;
+                ends || (self.row().effect == VerbEffect::Looks && !starts)
             }
 
             /// The row of the verb in the table.

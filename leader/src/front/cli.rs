@@ -9,6 +9,7 @@ use crate::front::cli::print::{DayClock, OutputAudience, PagerUse};
 use crate::ops::agents::add_task_command;
 use crate::ops::guarding::mind_warden;
 use crate::ops::session::{Session, SettingsFiles};
+use crate::verb::Verb;
 
 mod agent;
 mod agents;
@@ -173,8 +174,11 @@ impl CliContext {
         let pager = line.everywhere.pager();
         let GlobalArgs { team, root, json: _, no_pager: _ } = line.everywhere.clone();
         let session = Session::of_process(root, team, line.settings_files())?;
-        if let Some(why) = &session.passed_over {
-            print::note(&format!("note: {why}\nnote: this command goes on without that file"));
+        // The command that shows the settings tells that itself, as its failure.
+        if line.command.verb() != Verb::Config {
+            for why in &session.passed_over {
+                print::note(&format!("note: {why}\nnote: this command goes on without what is wrong there"));
+            }
         }
         if let Some((from, repository)) = session.moved_from.as_ref().zip(session.repository.as_ref()) {
             let (from, to) = (from.display(), repository.common_dir().display());

@@ -38,14 +38,23 @@ pub fn user_path(xdg_config_home: Option<&str>, home: Option<&str>) -> Option<Pa
     Some(dir.join(USER_FILE))
 }
 
+/// A file of settings as far as it can be used, and what is wrong with it. Neither where there is no such file.
+#[derive(Debug, Default)]
+pub struct ReadConfigFile {
+    /// What is right in it.
+    pub file: Option<ConfigFile>,
+    /// What is wrong with it.
+    pub problem: Option<ConfigFileError>,
+}
+
 /// The user's file, if there is one.
-pub fn read_user_file(path: &Path, home: Option<&str>) -> Result<Option<ConfigFile>, ConfigFileError> {
+pub fn read_user_file(path: &Path, home: Option<&str>) -> ReadConfigFile {
     read(path, ConfigScope::User, home)
 }
 
 /// The repository's file, if there is one: the nearest from `here` up to the root of the repository. Outside of a
 /// repository only the directory itself is looked at, since what lies above may be anybody's.
-pub fn read_repository_file(here: &Path) -> Result<Option<ConfigFile>, ConfigFileError> {
+pub fn read_repository_file(here: &Path) -> ReadConfigFile {
     // Of a worktree or a submodule it is a file. An empty directory of that name is none to git either: sandboxes of agents
     // leave such behind.
     let is_root = |dir: &&Path| {
@@ -54,17 +63,30 @@ pub fn read_repository_file(here: &Path) -> Result<Option<ConfigFile>, ConfigFil
     };
     let top = here.ancestors().find(is_root).unwrap_or(here);
     for dir in here.ancestors() {
-        if let Some(file) = read(&dir.join(REPOSITORY_FILE), ConfigScope::Repository, None)? {
-            return Ok(Some(file));
+        let read = read(&dir.join(REPOSITORY_FILE), ConfigScope::Repository, None);
+        if read.file.is_some() || read.problem.is_some() {
+            return read;
         }
         if dir == top {
             break;
         }
     }
-    Ok(None)
+    ReadConfigFile::default()
 }
 
-fn read(path: &Path, scope: ConfigScope, home: Option<&str>) -> Result<Option<ConfigFile>, ConfigFileError> {
+fn read(path: &Path, scope: ConfigScope, home: Option<&str>) -> ReadConfigFile {
+    let bytes = match read_bytes(path) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return ReadConfigFile::default(),
+        Err(problem) => return ReadConfigFile { file: None, problem: Some(problem) },
+    };
+    let source = path.to_string_lossy();
+    let (settings, wrong) = FileSettings::parse_what_is_right(&bytes, scope, &source, home.map(Path::new));
+    let file = ConfigFile { scope, path: path.to_owned(), settings };
+    ReadConfigFile { file: Some(file), problem: wrong.map(ConfigFileError::Wrong) }
+}
+
+fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, ConfigFileError> {
     let unreadable = |source| ConfigFileError::Unreadable { path: path.to_owned(), source };
     // A look first: to open a pipe would wait for somebody to write into it.
     match path.metadata() {
@@ -78,8 +100,7 @@ fn read(path: &Path, scope: ConfigScope, home: Option<&str>) -> Result<Option<Co
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
     file.take(CONFIG_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    let settings = FileSettings::parse(&bytes, scope, &path.to_string_lossy(), home.map(Path::new))?;
-    Ok(Some(ConfigFile { scope, path: path.to_owned(), settings }))
+    Ok(Some(bytes))
 }
 
 #[cfg(test)]
@@ -101,7 +122,9 @@ mod tests {
     fn found(dir: &Path, here: &str) -> Option<String> {
         let here = dir.join(here);
         fs::create_dir_all(&here).expect("a directory");
-        let file = read_repository_file(&here).expect("it can be read")?;
+        let read = read_repository_file(&here);
+        assert!(read.problem.is_none(), "{:?}", read.problem);
+        let file = read.file?;
         Some(file.path.strip_prefix(dir).expect("it is below the directory").display().to_string())
     }
 
@@ -123,7 +146,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join(REPOSITORY_FILE);
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
-        let error = read_repository_file(dir.path()).expect_err("a pipe is no file of settings");
+        let error = read_repository_file(dir.path()).problem.expect("a pipe is no file of settings");
         assert!(error.to_string().ends_with("teamster.toml: it is no regular file"), "{error}");
     }
 

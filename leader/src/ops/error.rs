@@ -264,7 +264,7 @@ impl OpsError {
             }
             OpsError::NotRunning(name) => Some(format!("start it with teamster spawn {name}")),
             OpsError::ConfigFile(_) => Some(
-                "mend it; meanwhile, without the file of the repository, teamster down and whatever only looks still go on"
+                "mend it; until then teamster down, and whatever only looks or ends somebody, goes on without what is wrong"
                     .to_owned(),
             ),
             OpsError::NoRoot => Some("say where with --root or TEAMSTER_ROOT".to_owned()),

@@ -15,7 +15,7 @@ use teamster_protocol::team::{Team, TeamView, worker_life};
 
 use super::caller::{authorize, find_caller};
 use super::config::{CommandLineSettings, Config, ConfigLayers, EnvironmentSettings, TeamChoice, TeamNameOrigin};
-use super::config_files;
+use super::config_files::{self, ReadConfigFile};
 use super::error::OpsError;
 use super::moved::{MovedTeam, remember_team};
 use super::team_name::{TeamHere, founding_dir, named_after, team_name};
@@ -36,8 +36,8 @@ pub struct Session {
     pub settings: CommonSettings,
     /// Everything that is set up, and who said so.
     pub config: Config,
-    /// Why a file of settings was passed over, if one was.
-    pub passed_over: Option<String>,
+    /// What is wrong with files of settings, where their right part was taken.
+    pub passed_over: Vec<String>,
     /// The repository that the team's name comes from, if it comes from one.
     pub repository: Option<Repository>,
     /// Where the repository was before, if the team has just followed it.
@@ -53,8 +53,8 @@ pub struct Session {
 pub enum SettingsFiles {
     /// The files are read by this process.
     Read,
-    /// The same, but a file that is wrong keeps nobody from looking at the team or from ending it: it is passed over, and
-    /// [`Session::passed_over`] says so.
+    /// The same, but what is wrong in a file keeps nobody from looking at the team or from ending it: it is passed over,
+    /// and [`Session::passed_over`] says so.
     ReadWhatIsRight,
     /// The command that started this process has read them, and passed on what they say.
     PassedOn,
@@ -83,7 +83,7 @@ impl Session {
     /// As [`Session::of_process`], for who only wants to see what is there, such as a shell that completes a word. Nothing is
     /// written: a team whose repository was moved does not follow it by this.
     pub fn to_look(root: Option<PathBuf>, team: Option<TeamName>) -> Result<Session, OpsError> {
-        Session::found(root, team, SettingsFiles::Read, SessionUse::Look)
+        Session::found(root, team, SettingsFiles::ReadWhatIsRight, SessionUse::Look)
     }
 
     fn found(
@@ -96,20 +96,22 @@ impl Session {
             .map_err(|source| OpsError::Process { doing: "find out the current directory", source })?;
         must_be_text(&here)?;
         let home = text_variable("HOME")?;
-        let mut passed_over = None;
+        let mut passed_over = Vec::new();
+        let mut usable = |read: ReadConfigFile| match (read.problem, files) {
+            (Some(problem), SettingsFiles::ReadWhatIsRight) => {
+                passed_over.push(problem.to_string());
+                Ok(read.file)
+            }
+            (Some(problem), SettingsFiles::Read | SettingsFiles::PassedOn) => Err(problem),
+            (None, _) => Ok(read.file),
+        };
         let (repository, user) = match files {
             SettingsFiles::PassedOn => (None, None),
             SettingsFiles::Read | SettingsFiles::ReadWhatIsRight => {
                 let path = config_files::user_path(text_variable("XDG_CONFIG_HOME")?.as_deref(), home.as_deref());
-                let user = path.map(|path| config_files::read_user_file(&path, home.as_deref())).transpose()?;
-                let repository = match (config_files::read_repository_file(&here), files) {
-                    // A team that was made here is found by the repository itself, whatever the file calls it.
-                    (Err(error), SettingsFiles::ReadWhatIsRight) => {
-                        passed_over = Some(error.to_string());
-                        None
-                    }
-                    (read, _) => read?,
-                };
+                let user = path.map(|path| usable(config_files::read_user_file(&path, home.as_deref()))).transpose()?;
+                // A team that was made here is found by the repository itself, whatever the file calls it.
+                let repository = usable(config_files::read_repository_file(&here))?;
                 (repository, user.flatten())
             }
         };

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::print::{TableCell, TableColumn, TextTable, TextTone, harmless};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::config::{ConfigRow, OriginRow};
+use crate::ops::error::OpsError;
 use crate::ops::show_config::show_config;
 
 /// `teamster config`.
@@ -14,8 +15,15 @@ use crate::ops::show_config::show_config;
 pub struct ConfigArgs {}
 
 pub(super) async fn config(context: &CliContext, ConfigArgs {}: ConfigArgs) -> Result<ExitStatus, CliError> {
-    context.show_page(&show_config(&context.session)?, |shown| text(&shown.settings, context))?;
-    Ok(ExitStatus::Done)
+    let shown = show_config(&context.session)?;
+    context.show_page(&shown, |shown| text(&shown.settings, context))?;
+    match shown.problems.is_empty() {
+        true => Ok(ExitStatus::Done),
+        false => {
+            let hint = "mend it; what is shown is without what is wrong";
+            Err(OpsError::misused(shown.problems.join("\n"), hint).into())
+        }
+    }
 }
 
 fn text(rows: &[ConfigRow], context: &CliContext) -> String {

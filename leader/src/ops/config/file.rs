@@ -68,8 +68,22 @@ impl FileSettings {
         source: &str,
         home: Option<&Path>,
     ) -> Result<FileSettings, ConfigError> {
+        match FileSettings::parse_what_is_right(bytes, scope, source, home) {
+            (settings, None) => Ok(settings),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// As [`FileSettings::parse`], but of a file with problems it gives what is right too: every setting that has none.
+    pub fn parse_what_is_right(
+        bytes: &[u8],
+        scope: ConfigScope,
+        source: &str,
+        home: Option<&Path>,
+    ) -> (FileSettings, Option<ConfigError>) {
+        let none = FileSettings::default;
         if bytes.len() > CONFIG_BYTES_MAX {
-            return Err(ConfigError::of_one(source, ConfigFault::TooLarge));
+            return (none(), Some(ConfigError::of_one(source, ConfigFault::TooLarge)));
         }
         let mut problems = ConfigProblems::default();
         let text = match std::str::from_utf8(bytes) {
@@ -77,14 +91,14 @@ impl FileSettings {
             Err(error) => {
                 let good = std::str::from_utf8(&bytes[..error.valid_up_to()]).expect("valid up to here");
                 problems.add(Some(good.len()..good.len()), || ConfigReport::of(DocumentFault::NotText));
-                return Err(problems.into_error(source, good));
+                return (none(), Some(problems.into_error(source, good)));
             }
         };
         let reader = ConfigReader { text, scope, home };
         let settings = read(text, DocumentFormat::Toml, &mut problems).map(|root| reader.sections(root, &mut problems));
         match settings {
-            Some(settings) if problems.is_empty() => Ok(settings),
-            Some(_) | None => Err(problems.into_error(source, text)),
+            Some(settings) if problems.is_empty() => (settings, None),
+            settings => (settings.unwrap_or_default(), Some(problems.into_error(source, text))),
         }
     }
 }
