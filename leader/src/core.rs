@@ -28,7 +28,7 @@ mod turns;
 
 use member::{AbandonedStart, AbandonedThen, EndWaiter, MemberPhase, StartReason, TurnWaiter, WorkerOrigin};
 
-pub use event::{AskId, LeaderAction, LeaderAnswer, LeaderAsk, LeaderEvent, Signal, StartFault, WorkSeen};
+pub use event::{AskId, LeaderAction, LeaderAnswer, LeaderAsk, LeaderEvent, Signal, StartFault, TimedTask, WorkSeen};
 pub use leaving::{BurialLock, BurialStep, MemberLeaving, fact_if_news, how_it_left};
 pub use member::TurnOpen;
 pub use roster::{LockSeen, MemberSeen, RosterLook};

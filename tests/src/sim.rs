@@ -18,6 +18,7 @@ use crate::chance::Chance;
 
 use lead::Lead;
 use member::Member;
+use oracle::Oracle;
 use world::{Due, Weather, World};
 
 mod adversary;
@@ -36,6 +37,9 @@ const TRACE_LINES_MAX: usize = 120;
 const STEPS_MAX: u64 = 200_000;
 /// Virtual time in which a team must come to rest once it is left alone.
 const REST_WITHIN_MS: u64 = 3_600_000;
+/// How long a worker may hang that a leader leads and whose task has a time that is over: the polls until it is asked,
+/// twice the time to answer, and the steps of an end that was asked for meanwhile.
+const HUNG_MS_MAX: u64 = 45_000;
 /// What a worker may stay idle beside a task it could take, if a ring was lost.
 const IDLE_MS_MAX: u64 = SLOW_POLL.as_millis() as u64 + 100;
 
@@ -52,6 +56,8 @@ pub struct Story {
     pub wakes: u64,
     /// How many turns were interrupted and gone on with.
     pub interruptions: u64,
+    /// Workers that were killed because they hung and the time for a task of them was over.
+    pub killed_late: u64,
     /// Virtual time that passed.
     pub took_ms: u64,
 }
@@ -175,9 +181,9 @@ impl Sim {
         let World { oracle, now_ms, trace, .. } = self.world;
         match oracle.broken {
             None => {
-                let (completions, rings) = (oracle.completions, oracle.rings);
-                let (wakes, interruptions) = (oracle.wakes, oracle.interruptions);
-                Ok(Story { steps: self.steps, completions, rings, wakes, interruptions, took_ms: now_ms })
+                let took_ms = now_ms;
+                let Oracle { completions, rings, wakes, interruptions, killed_late, .. } = oracle;
+                Ok(Story { steps: self.steps, completions, rings, wakes, interruptions, killed_late, took_ms })
             }
             Some(rule) => {
                 let mut trace = trace.unwrap_or_default();
@@ -214,12 +220,16 @@ impl Sim {
             if one_in > 0 && self.world.chance.one_in(one_in) {
                 self.members[next].die(&mut self.world);
             }
+            if self.world.weather.freezes {
+                self.hangs_in_time(next);
+            }
         }
     }
 
     /// Goes to the next thing that is due.
     fn pass_time(&mut self) {
-        let ticks = self.members.iter().filter_map(|member| member.worker.as_ref().filter(|worker| !worker.frozen));
+        let ticks =
+            self.members.iter().filter_map(|member| member.worker.as_ref().filter(|worker| !worker.is_frozen()));
         let ticks = ticks.filter_map(|worker| worker.core.next_tick_ms());
         let tick = ticks.chain(self.lead.core.next_tick_ms().filter(|_| self.lead.is_up));
         // One that is past belongs to a process that can not act until something else happens.
@@ -301,10 +311,10 @@ impl Sim {
         let strict = self.calm_since_ms.is_none()
             && self.world.weather.ring_lost_one_in == 0
             && !self.world.weather.disk_fills
-            && self.members.iter().all(|member| member.worker.as_ref().is_none_or(|worker| !worker.frozen))
+            && self.members.iter().all(|member| member.worker.as_ref().is_none_or(|worker| !worker.is_frozen()))
             && self.world.board.waiting().all(|who| self.world.alive.contains(&who.name));
         for (member, beside) in self.members.iter().zip(&mut self.beside) {
-            let idle = member.worker.as_ref().filter(|worker| !worker.frozen && !self.world.disk_full);
+            let idle = member.worker.as_ref().filter(|worker| !worker.is_frozen() && !self.world.disk_full);
             let idle = idle.is_some_and(|worker| matches!(worker.core.status(0).phase, WorkerPhase::Idle));
             let Some(task) = self.world.board.next_for(&member.who).filter(|_| idle) else {
                 *beside = None;

@@ -28,6 +28,7 @@ fn every_rule_holds_under_every_seed() {
                 all.rings += story.rings;
                 all.wakes += story.wakes;
                 all.interruptions += story.interruptions;
+                all.killed_late += story.killed_late;
                 all.took_ms += story.took_ms;
             }
             Err(found) => broken.push(found),
@@ -46,6 +47,10 @@ fn every_rule_holds_under_every_seed() {
     assert!(
         all.interruptions > 0 || seeds.end - seeds.start < SEEDS,
         "no turn was ever interrupted: the simulation shows nothing of it"
+    );
+    assert!(
+        all.killed_late > 0 || seeds.end - seeds.start < SEEDS,
+        "no worker ever hung for longer than its task may take: the simulation shows nothing of it"
     );
     assert!(all.completions > 0, "no task was ever completed: the simulation shows nothing");
 }

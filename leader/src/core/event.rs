@@ -114,10 +114,19 @@ pub enum LeaderEvent {
 pub struct WorkSeen {
     /// Whether the member holds a task, or there is one that it should have taken.
     pub has_task: bool,
-    /// A task of it whose time has been over for long enough. Only looked for where the worker is silent.
-    pub overdue: Option<TaskId>,
+    /// The tasks that the member is on and that have a time. Only looked for where the worker is silent.
+    pub timed: Vec<TimedTask>,
     /// The answer that is set for a worker that stalls.
     pub then: OnStall,
+}
+
+/// A task that somebody is on, and the time it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are what their names say")]
+pub struct TimedTask {
+    pub id: TaskId,
+    pub since_ms: u64,
+    pub timeout_ms: u64,
 }
 
 /// The part of the system that is to blame for a worker that did not start.
@@ -154,8 +163,8 @@ pub enum LeaderAction {
     Adopt { name: MemberName, process: ProcessIdentity },
     /// Read the roster and look at the locks; answered by [`LeaderEvent::RosterSeen`], unless they can not be read.
     LookAtRoster,
-    /// Look what a member has to do; answered by [`LeaderEvent::WorkSeen`]. A silent member may hold a task that is
-    /// overdue.
+    /// Look what a member has to do; answered by [`LeaderEvent::WorkSeen`]. A silent member may hold a task whose
+    /// time is over.
     LookAtWork { name: MemberName, is_silent: bool },
     /// Ask its worker whether it is well; [`LeaderEvent::Answered`] or [`LeaderEvent::NotAsked`] follows, later.
     Ping { name: MemberName },

@@ -7,13 +7,14 @@
 //! Nobody hurries a worker that finishes its turn before it ends, for as long as it is well: one that hangs is told by a
 //! signal, or who asked it to end would wait for ever.
 
-use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::limits::TERM_GRACE;
 use teamster_protocol::model::roster::{OnStall, StartedBy, TeamFact};
 use teamster_protocol::model::shutdown::ShutdownLadder;
 
 use super::leaving::MemberLeaving;
 use super::member::{FoundLink, MemberPhase, PulseWait, WorkerPulse};
-use super::{LeaderAction, LeaderCore, Signal, TeamFiles, WorkSeen, ms};
+use super::{LeaderAction, LeaderCore, Signal, TeamFiles, TimedTask, WorkSeen, ms};
 
 impl LeaderCore {
     /// A slow poll: the workers that run are asked whether they are well, and those that finish their turn; and what could
@@ -74,7 +75,7 @@ impl LeaderCore {
                 if !is_ending && worker.started_by() == StartedBy::Leader && link != FoundLink::Lost =>
             {
                 let silent = format!("its worker does not answer, for {} s", now_ms.saturating_sub(*since_ms) / 1000);
-                let why = match (work.then, work.overdue) {
+                let why = match (work.then, overdue_task(work, now_ms)) {
                     (_, Some(task)) => format!("{silent}, and the time for task {task} is over"),
                     (OnStall::Restart, None) => silent,
                     (OnStall::Show | OnStall::Steer | OnStall::Abort, None) => return,
@@ -136,6 +137,12 @@ impl LeaderCore {
     fn pulse(&mut self, name: &MemberName) -> Option<&mut WorkerPulse> {
         Some(&mut self.members.get_mut(name)?.worker_mut()?.pulse)
     }
+}
+
+/// A task whose time has been over for longer than a worker that is well needs to end it.
+fn overdue_task(work: &WorkSeen, now_ms: u64) -> Option<TaskId> {
+    let end_ms = |task: &TimedTask| task.since_ms.saturating_add(task.timeout_ms).saturating_add(ms(TERM_GRACE));
+    work.timed.iter().find(|task| now_ms >= end_ms(task)).map(|task| task.id)
 }
 
 /// Whether nothing but the end of its turn is waited for.

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use jsonrpsee::core::client::Error as RpcError;
-use teamster_protocol::host::clock::now_ms;
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::model::limits::TERM_GRACE;
 use teamster_protocol::model::limits::pace::PULSE_ANSWER_WAIT;
 use teamster_protocol::model::task::TaskStatus;
-use teamster_protocol::team::{Team, TeamError};
+use teamster_protocol::team::Team;
 use teamster_protocol::wire::api::WorkerApiClient;
 
 use super::LeaderDaemon;
 use super::shared::LeaderInput;
-use crate::core::{LeaderEvent, WorkSeen};
+use crate::core::{LeaderEvent, TimedTask, WorkSeen};
 
 impl LeaderDaemon<'_> {
     /// Looks what a member has to do. Whether it is in a turn the core knows.
@@ -22,9 +20,9 @@ impl LeaderDaemon<'_> {
         let spec = &team.roster().member(&name).ok()?.spec;
         let (board, then) = (team.board(), spec.stall.then);
         let has_task = board.owned_by(&name).next().is_some() || board.next_for(&spec.claimant(&name)).is_some();
-        let is_late = |id: &TaskId| is_overdue(&team, *id, now_ms()).unwrap_or(false);
-        let overdue = if is_silent { board.owned_by(&name).find(is_late) } else { None };
-        Some(LeaderEvent::WorkSeen { name, work: WorkSeen { has_task, overdue, then } })
+        let owned = board.owned_by(&name).take_while(|_| is_silent);
+        let timed = owned.filter_map(|id| timed_task(&team, id)).collect();
+        Some(LeaderEvent::WorkSeen { name, work: WorkSeen { has_task, timed, then } })
     }
 
     pub(super) fn ping(&self, name: MemberName) -> Option<LeaderEvent> {
@@ -42,9 +40,8 @@ impl LeaderDaemon<'_> {
     }
 }
 
-/// Whether the time for a task has been over for longer than its worker needs to end it.
-fn is_overdue(team: &Team, id: TaskId, now_ms: u64) -> Result<bool, TeamError> {
-    let TaskStatus::InProgress { since_ms, .. } = team.board().task(id)?.status else { return Ok(false) };
-    let Some(timeout_ms) = team.new_task(id)?.timeout_ms else { return Ok(false) };
-    Ok(now_ms >= since_ms.saturating_add(timeout_ms).saturating_add(TERM_GRACE.as_millis() as u64))
+/// The time of a task, if it has one and somebody is on it. One that can not be read is taken to have none.
+fn timed_task(team: &Team, id: TaskId) -> Option<TimedTask> {
+    let TaskStatus::InProgress { since_ms, .. } = team.board().task(id).ok()?.status else { return None };
+    Some(TimedTask { id, since_ms, timeout_ms: team.new_task(id).ok()?.timeout_ms? })
 }

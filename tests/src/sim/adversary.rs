@@ -29,6 +29,9 @@ fn any_work(chance: &mut Chance, text: &str) -> TaskWork {
     }
 }
 
+/// At one of so many steps of a worker on a task with a time it hangs.
+const HANG_ONE_IN: u64 = 15;
+
 impl Sim {
     /// One random act, and when the next follows.
     pub(super) fn adversary_acts(&mut self) {
@@ -220,6 +223,26 @@ impl Sim {
         }
     }
 
+    /// A worker hangs, at times for long enough to be taken for one that does so for ever.
+    fn hang(&mut self, index: usize) {
+        let for_ms = self.world.chance.below(80_000);
+        let member = &mut self.members[index];
+        if let Some(worker) = &mut member.worker {
+            self.world.say(|| format!("{} hangs for {for_ms} ms", member.who.name));
+            worker.freeze(&self.world);
+            self.world.later(for_ms, Due::Thaw(index, member.lives));
+        }
+    }
+
+    /// A worker that is on a task with a time hangs now and then, after any of its steps.
+    pub(super) fn hangs_in_time(&mut self, index: usize) {
+        let (member, world) = (&self.members[index], &mut self.world);
+        let is_timed = world.board.owned_by(&member.who.name).any(|id| world.timed_task(id).is_some());
+        if is_timed && world.chance.one_in(HANG_ONE_IN) {
+            self.hang(index);
+        }
+    }
+
     fn makes_trouble(&mut self) {
         let weather = self.world.weather;
         let index = self.world.chance.index(self.members.len());
@@ -232,16 +255,7 @@ impl Sim {
             }
             2 if weather.crash_one_in > 0 => self.members[index].die(&mut self.world),
             3 if weather.crash_one_in > 0 => self.lead.die(&mut self.world, &mut self.members),
-            4 if weather.freezes => {
-                let member = &mut self.members[index];
-                // Long enough at times to be taken for one that does so for ever.
-                let for_ms = 4 * for_ms;
-                if let Some(worker) = &mut member.worker {
-                    self.world.say(|| format!("{} hangs for {for_ms} ms", member.who.name));
-                    worker.frozen = true;
-                    self.world.later(for_ms, Due::Thaw(index, member.lives));
-                }
-            }
+            4 if weather.freezes => self.hang(index),
             _ => {
                 let member = &mut self.members[index];
                 if let Some(worker) = &mut member.worker {

@@ -8,7 +8,7 @@ use teamster_leader::core::{
     MemberLeaving, MemberSeen, RosterLook, Signal, StartFault, WorkSeen, fact_if_news, how_it_left,
 };
 use teamster_protocol::host::process::ProcessIdentity;
-use teamster_protocol::model::id::{Address, MemberName};
+use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::limits::{ANSWER_WITHIN, SLOW_POLL};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::roster::{StartedBy, TeamFact, WorkerEnd, Workspace};
@@ -29,6 +29,8 @@ pub(super) struct Lead {
     /// Whether it was told to end.
     pub(super) ending: bool,
     calls: u64,
+    /// The members that had a task whose time was over when the leader looked at their work last, and one such task.
+    late: Vec<(MemberName, TaskId)>,
 }
 
 /// What the leader can take next from the world.
@@ -51,6 +53,7 @@ impl Lead {
             is_up: true,
             ending: false,
             calls: 0,
+            late: Vec::new(),
         }
     }
 
@@ -255,14 +258,21 @@ impl Lead {
                 }
             }
             LeaderAction::LookAtRoster => world.roster_rang = true,
-            LeaderAction::LookAtWork { name, is_silent: _ } => {
+            LeaderAction::LookAtWork { name, is_silent } => {
                 let (member, board) = (find(members, &name), &world.board);
+                let owned = board.owned_by(&name).take_while(|_| is_silent);
+                let timed = owned.filter_map(|id| world.timed_task(id)).collect();
+                let over = board.owned_by(&name).find(|id| world.is_time_over(*id, world.now_ms));
+                self.late.retain(|(late, _)| *late != name);
+                self.late.extend(over.map(|task| (name.clone(), task)));
                 let has_task = board.owned_by(&name).next().is_some() || board.next_for(&member.who).is_some();
-                let work = WorkSeen { has_task, overdue: None, then: member.on_stall };
+                let work = WorkSeen { has_task, timed, then: member.on_stall };
                 self.answers.push_back(LeaderEvent::WorkSeen { name, work });
             }
             LeaderAction::Ping { name } => match &mut find(members, &name).worker {
-                Some(worker) if worker.heard_by == Some(world.leaders) && worker.frozen => worker.owes_answer = true,
+                Some(worker) if worker.heard_by == Some(world.leaders) && worker.is_frozen() => {
+                    worker.owes_answer = true
+                }
                 Some(worker) if worker.heard_by == Some(world.leaders) => {
                     self.news.push_back(LeaderEvent::Answered { name })
                 }
@@ -273,7 +283,7 @@ impl Lead {
                     world.oracle.broke(format!("the leader answered call {} twice", ask.0));
                 }
             }
-            LeaderAction::Report { .. } => {}
+            LeaderAction::Report { text } => self.judge_report(world, &text),
             // The calls that are still open are lost with it, as they are with a leader that dies.
             LeaderAction::HandOver => self.die(world, members),
             LeaderAction::SeeOff { outer_half } => {
@@ -290,6 +300,20 @@ impl Lead {
                 }
                 self.die(world, members);
             }
+        }
+    }
+
+    /// Who is killed because the time for a task is over had such a task when the leader looked.
+    fn judge_report(&self, world: &mut World, text: &str) {
+        if !text.contains("gets SIGKILL") || !text.contains("the time for task") {
+            return;
+        }
+        world.oracle.killed_late += 1;
+        let is_late = |(name, task): &(MemberName, TaskId)| {
+            text.starts_with(&format!("{name} ")) && text.ends_with(&format!("the time for task {task} is over"))
+        };
+        if !self.late.iter().any(is_late) {
+            world.oracle.broke(format!("the leader says {text:?}, and it is not over"));
         }
     }
 
@@ -323,7 +347,7 @@ impl Lead {
     pub(super) fn tried_link(&mut self, world: &mut World, member: &mut Member, life: u32) {
         let name = member.who.name.clone();
         match &member.worker {
-            Some(worker) if member.lives == life && worker.frozen => {
+            Some(worker) if member.lives == life && worker.is_frozen() => {
                 world.later(1_000, Due::LinkTried(member.index, life, world.leaders));
             }
             Some(worker) if member.lives == life => {

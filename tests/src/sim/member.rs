@@ -17,6 +17,7 @@ use teamster_protocol::model::sweep::ring_after;
 use teamster_protocol::model::task::TaskWork;
 use teamster_worker::core::{CallId, HeededLimit, WorkerAction, WorkerAsk, WorkerCore, WorkerEvent, WorkerSettings};
 
+use super::HUNG_MS_MAX;
 use super::agent::{AgentStanding, SimAgent, abilities};
 use super::oracle::Life;
 use super::world::{Due, World};
@@ -65,7 +66,8 @@ pub(super) struct Worker {
     polled: bool,
     pub(super) terminated: bool,
     pub(super) link_lost: bool,
-    pub(super) frozen: bool,
+    /// Since when it hangs, and under which leader.
+    hung: Option<(u64, u32)>,
     agent: SimAgent,
     /// What its agent was given last.
     work: Option<TaskWork>,
@@ -140,7 +142,7 @@ impl Member {
             polled: false,
             terminated: false,
             link_lost: false,
-            frozen: false,
+            hung: None,
             agent: SimAgent::new(self.who.prompts),
             work: None,
             claimed: None,
@@ -241,7 +243,8 @@ impl Member {
     /// It goes on, and first answers its leader.
     pub(super) fn thaw(&mut self, world: &mut World) {
         let Some(worker) = &mut self.worker else { return };
-        worker.frozen = false;
+        worker.judge_hang(world);
+        worker.hung = None;
         if std::mem::take(&mut worker.owes_answer) {
             world.to_lead.push(leader::LeaderEvent::Answered { name: self.who.name.clone() });
         }
@@ -250,7 +253,7 @@ impl Member {
     /// Whether it could do something now.
     pub(super) fn is_runnable(&self, world: &World) -> bool {
         let Some(worker) = &self.worker else { return false };
-        if worker.frozen {
+        if worker.is_frozen() {
             return false;
         }
         match worker.actions.front() {
@@ -307,6 +310,33 @@ impl Member {
         world.say(|| format!("{} hears {event:?}", worker.life.0));
         worker.heed(world, &event);
         worker.actions.extend(worker.core.step(world.now_ms, event));
+    }
+}
+
+impl Worker {
+    /// Whether it hangs.
+    pub(super) fn is_frozen(&self) -> bool {
+        self.hung.is_some()
+    }
+
+    /// From here on it does nothing until it is thawed.
+    pub(super) fn freeze(&mut self, world: &World) {
+        self.hung.get_or_insert((world.now_ms, world.leaders));
+    }
+
+    /// It is about to go on. That its leader let it hang so long is a mistake if the time for a task of it was over.
+    fn judge_hang(&self, world: &mut World) {
+        let Some((since_ms, leader)) = self.hung else { return };
+        let is_led = self.process.started_by == StartedBy::Leader && self.heard_by == Some(leader);
+        if !is_led || world.leaders != leader || world.now_ms < since_ms + HUNG_MS_MAX {
+            return;
+        }
+        let poll_ms = SLOW_POLL.as_millis() as u64;
+        let late = world.board.owned_by(&self.life.0).find(|id| world.is_time_over(*id, world.now_ms - poll_ms));
+        if let Some(task) = late {
+            let (name, for_ms) = (&self.life.0, world.now_ms - since_ms);
+            world.oracle.broke(format!("{name} hung for {for_ms} ms, the time for task {task} is over, and it lives"));
+        }
     }
 }
 

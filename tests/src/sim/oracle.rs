@@ -41,6 +41,8 @@ pub(super) struct Oracle {
     pub(super) wakes: u64,
     /// How often a turn was interrupted and gone on with.
     pub(super) interruptions: u64,
+    /// How many workers were killed because they hung and the time for a task of them was over.
+    pub(super) killed_late: u64,
     pub(super) work_made: u64,
     pub(super) completions: u64,
 }

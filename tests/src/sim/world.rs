@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use teamster_leader::core as leader;
 use teamster_protocol::model::board::{Board, BoardFact, WaitingClaimant, WorkerDeath};
 use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
+use teamster_protocol::model::limits::TERM_GRACE;
 use teamster_protocol::model::mail::{MailFact, Mailbox, Message, MessageBody, Urgency};
 use teamster_protocol::model::roster::{Roster, TeamFact};
-use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskClaim};
+use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskClaim, TaskStatus};
 use teamster_protocol::model::usage::UsageSum;
 use teamster_protocol::store::file::{FactOffset, FactStamp, LogFold};
 
@@ -192,6 +193,23 @@ impl World {
             self.ring_waiting();
         }
         Ok(value)
+    }
+
+    /// Whether the time for a task that somebody is on was over at a time, and for as long as a worker needs to end it.
+    pub(super) fn is_time_over(&self, id: TaskId, at_ms: u64) -> bool {
+        let status = self.board.task(id).map(|task| task.status.clone());
+        match (status, self.asked_for[&id].timeout_ms) {
+            (Ok(TaskStatus::InProgress { since_ms, .. }), Some(timeout_ms)) => {
+                at_ms >= since_ms + timeout_ms + TERM_GRACE.as_millis() as u64
+            }
+            (Ok(_) | Err(_), _) => false,
+        }
+    }
+
+    /// The time of a task, as the daemon reads it for the core.
+    pub(super) fn timed_task(&self, id: TaskId) -> Option<leader::TimedTask> {
+        let TaskStatus::InProgress { since_ms, .. } = self.board.task(id).ok()?.status else { return None };
+        Some(leader::TimedTask { id, since_ms, timeout_ms: self.asked_for[&id].timeout_ms? })
     }
 
     fn count(&mut self, id: TaskId, used: UsageSum) {

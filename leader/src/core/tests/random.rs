@@ -79,8 +79,12 @@ impl World {
         }
         for name in looked {
             let then = [OnStall::Show, OnStall::Restart][self.dice.below(2)];
-            let overdue = (self.dice.below(4) == 0).then_some(TaskId(1));
-            self.feed(LeaderEvent::WorkSeen { name, work: WorkSeen { has_task: true, overdue, then } });
+            let mut timed = Vec::new();
+            if self.dice.below(4) == 0 {
+                let since_ms = self.scene.now_ms.saturating_sub(self.dice.below(6_000) as u64);
+                timed.push(TimedTask { id: TaskId(1), since_ms, timeout_ms: 1_000 });
+            }
+            self.feed(LeaderEvent::WorkSeen { name, work: WorkSeen { has_task: true, timed, then } });
         }
         for name in asked {
             match self.dice.below(4) {

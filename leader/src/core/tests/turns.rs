@@ -58,7 +58,7 @@ fn a_turn_ends_with_its_worker() {
 #[test]
 fn a_worker_in_a_turn_is_asked_whether_it_is_well_although_it_has_no_task() {
     let mut scene = started("ada");
-    let work = || WorkSeen { has_task: false, overdue: None, then: Default::default() };
+    let work = || WorkSeen { has_task: false, timed: Vec::new(), then: Default::default() };
     let seen = || LeaderEvent::WorkSeen { name: name("ada"), work: work() };
     assert_eq!(scene.feed(seen()), [], "it sleeps on");
     scene.feed(turn_started(1));
