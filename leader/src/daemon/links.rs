@@ -57,8 +57,10 @@ enum SparePlace {
     #[default]
     Empty,
     Taken(Box<SpareWorker>),
-    /// The leader ends, and keeps none.
-    Closed,
+    /// The leader ends, and keeps none from now on. The last one may be ending still.
+    Closed {
+        ending: Option<Pid>,
+    },
 }
 
 impl SparePlace {
@@ -66,8 +68,26 @@ impl SparePlace {
         match std::mem::take(self) {
             SparePlace::Taken(spare) => Some(*spare),
             SparePlace::Empty => None,
-            SparePlace::Closed => {
-                *self = SparePlace::Closed;
+            closed @ SparePlace::Closed { .. } => {
+                *self = closed;
+                None
+            }
+        }
+    }
+}
+
+impl SparePlace {
+    /// Gives up the place, and returns the worker that is to be ended. Until it has, it is known as the leader's own:
+    /// whoever looks for orphans meanwhile is not to end it, too.
+    fn close(&mut self) -> Option<SpareWorker> {
+        match std::mem::replace(self, SparePlace::Closed { ending: None }) {
+            SparePlace::Taken(spare) => {
+                *self = SparePlace::Closed { ending: spare.pid() };
+                Some(*spare)
+            }
+            SparePlace::Empty => None,
+            closed @ SparePlace::Closed { .. } => {
+                *self = closed;
                 None
             }
         }
@@ -98,7 +118,7 @@ impl WorkerLinks {
     pub(super) fn keep_spare(&self, start: impl FnOnce() -> io::Result<SpareWorker>) {
         let mut table = self.lock();
         match table.spare {
-            SparePlace::Taken(_) | SparePlace::Closed => {}
+            SparePlace::Taken(_) | SparePlace::Closed { .. } => {}
             SparePlace::Empty => match start() {
                 Ok(spare) => table.spare = SparePlace::Taken(Box::new(spare)),
                 Err(error) => tracing::debug!("there is no spare worker: {error}"),
@@ -108,11 +128,9 @@ impl WorkerLinks {
 
     /// Ends the spare worker, and keeps none from now on.
     pub(super) async fn end_spare(&self) {
-        let spare = std::mem::replace(&mut self.lock().spare, SparePlace::Closed);
-        match spare {
-            SparePlace::Taken(spare) => spare.end().await,
-            SparePlace::Empty | SparePlace::Closed => {}
-        }
+        let Some(spare) = self.lock().spare.close() else { return };
+        spare.end().await;
+        self.lock().spare = SparePlace::Closed { ending: None };
     }
 
     /// Notes the link to a worker that this leader did not launch. One that it launched has the better link.
@@ -146,7 +164,8 @@ impl WorkerLinks {
         let table = self.lock();
         let spare = match &table.spare {
             SparePlace::Taken(spare) => spare.pid(),
-            SparePlace::Empty | SparePlace::Closed => None,
+            SparePlace::Closed { ending } => *ending,
+            SparePlace::Empty => None,
         };
         let workers = table.by_name.values().filter_map(|link| link.to.child()).map(ProcessIdentity::to_pid);
         let workers = workers.chain(spare).collect();
@@ -155,5 +174,38 @@ impl WorkerLinks {
 
     fn lock(&self) -> MutexGuard<'_, LinkTable> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::process::Stdio;
+    use std::task::{Context, Waker};
+
+    use tokio::process::Command;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_spare_worker_that_is_ending_is_no_orphan() {
+        let links = WorkerLinks::default();
+        let mut command = Command::new("sh");
+        command.args(["-c", "read -r line"]).stdin(Stdio::piped()).process_group(0).kill_on_drop(true);
+        links.keep_spare(|| SpareWorker::start(command, "/bin/sh".as_ref()));
+        let pid = match &links.lock().spare {
+            SparePlace::Taken(spare) => spare.pid().expect("nobody waited for it"),
+            SparePlace::Empty | SparePlace::Closed { .. } => panic!("there is no spare worker"),
+        };
+        assert!(!links.orphans().contains(&pid));
+        {
+            let mut ending = pin!(links.end_spare());
+            // Its end is not waited for yet, so it is there still.
+            let _ = ending.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(!links.orphans().contains(&pid), "it is not ended twice");
+            ending.await;
+        }
+        assert!(matches!(links.lock().spare, SparePlace::Closed { ending: None }));
     }
 }
