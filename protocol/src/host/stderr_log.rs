@@ -41,7 +41,7 @@ pub fn old_path(path: &Path) -> PathBuf {
 }
 
 /// The last lines that were written to the file after its first `from` bytes, without empty ones: at most so many, and of
-/// [`LOG_TAIL_BYTES_MAX`] bytes.
+/// [`LOG_TAIL_BYTES_MAX`] bytes. A line of our own log comes without its time, level and module.
 pub fn last_lines(path: &Path, from: u64, lines_max: usize) -> io::Result<String> {
     let (file, there) = plain_file::open_to_read(path)?;
     let length = there.len();
@@ -52,7 +52,21 @@ pub fn last_lines(path: &Path, from: u64, lines_max: usize) -> io::Result<String
     bytes.truncate(got);
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    Ok(lines[lines.len().saturating_sub(lines_max)..].join("\n"))
+    let last = &lines[lines.len().saturating_sub(lines_max)..];
+    Ok(last.iter().map(|line| message_of(line)).collect::<Vec<_>>().join("\n"))
+}
+
+/// The message of a line of our own log, without the time, level and module before it; any other line as it is.
+fn message_of(line: &str) -> &str {
+    const LEVELS: [&str; 5] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
+    let message = || {
+        let (time, rest) = line.split_once(' ')?;
+        let (level, rest) = rest.trim_start().split_once(' ')?;
+        let (module, message) = rest.split_once(": ")?;
+        let is_ours = time.ends_with('Z') && time.contains('T') && LEVELS.contains(&level) && !module.contains(' ');
+        is_ours.then_some(message)
+    };
+    message().unwrap_or(line)
 }
 
 /// Tells that this process's standard error may be that file: then [`StderrLines`] keeps it in bounds. A file that somebody
@@ -172,6 +186,22 @@ mod tests {
         assert_eq!(last_lines(&path, from, 2).unwrap(), "two\nthree");
         log.set_len(4).unwrap();
         assert_eq!(last_lines(&path, from, 9).unwrap(), "an o", "the file was begun anew");
+    }
+
+    #[test]
+    fn a_last_line_of_our_log_is_its_message() {
+        for (line, told) in [
+            ("2026-02-03T04:05:06.789012Z ERROR our::life::start: the disk is full: 3", "the disk is full: 3"),
+            ("2026-02-03T04:05:06.789012Z  WARN our: it is late pid=7", "it is late pid=7"),
+            (
+                "2026-02-03T04:05:06Z ERROR it is of another program: no",
+                "2026-02-03T04:05:06Z ERROR it is of another program: no",
+            ),
+            ("error: no such agent", "error: no such agent"),
+            ("", ""),
+        ] {
+            assert_eq!(message_of(line), told);
+        }
     }
 
     #[test]
