@@ -69,8 +69,8 @@ impl Board {
 
     /// Restores tasks of the last clear. A task that it did not remove is passed over: nothing of it was kept.
     ///
-    /// A restored task waits again for those it waited for. Those that waited for it do so again, unless it is completed,
-    /// which keeps nobody waiting, or the two would now wait for each other.
+    /// A restored task comes again after those it came after, and those that came after it do so again, unless the two
+    /// would now wait for each other.
     pub(super) fn apply_restored(&mut self, ids: &[TaskId]) {
         let cleared = std::mem::take(&mut self.cleared);
         let (mut waited_for, mut waiting) = (Vec::new(), Vec::new());
@@ -78,9 +78,7 @@ impl Board {
             let Some(task) = cleared.get(id) else { continue };
             let task = task.into_owned();
             waited_for.extend(task.blocked_by.iter().map(|on| (id, *on)));
-            if !task.status.is_completed() {
-                waiting.extend(task.blocks.iter().map(|dependent| (*dependent, id)));
-            }
+            waiting.extend(task.blocks.iter().map(|dependent| (*dependent, id)));
             let (blocked_by, blocks) = (BTreeSet::new(), BTreeSet::new());
             self.insert(id, Task { blocked_by, blocks, open_dependencies: 0, ..task });
         }

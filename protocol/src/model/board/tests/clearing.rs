@@ -69,6 +69,23 @@ fn a_failed_task_stays_while_somebody_waits_for_it() {
 }
 
 #[test]
+fn what_came_after_a_completed_task_does_so_again() {
+    let mut board = board(vec![task(&[]), task(&[1]), task(&[1, 2])]);
+    for _ in 0..2 {
+        let held = claim(&mut board, "alice").unwrap();
+        complete(&mut board, &held);
+    }
+    let facts = board.clear(ClearedTasks::Completed).unwrap();
+    put(&mut board, facts);
+    assert!(board.task(TaskId(3)).unwrap().blocked_by.is_empty());
+    let back = board.restore().unwrap();
+    put(&mut board, vec![back]);
+    assert_eq!(board.task(TaskId(2)).unwrap().blocked_by, BTreeSet::from([TaskId(1)]), "both were cleared");
+    assert_eq!(board.task(TaskId(3)).unwrap().blocked_by, BTreeSet::from([TaskId(1), TaskId(2)]));
+    assert_eq!(claim(&mut board, "alice").unwrap().id, TaskId(3), "and waits for nobody");
+}
+
+#[test]
 fn what_came_back_closes_no_circle() {
     let mut board = board(vec![task(&[]), task(&[1]), task(&[]), task(&[2])]);
     let held = claim(&mut board, "alice").unwrap();

@@ -159,13 +159,7 @@ pub(super) fn check_step(
         if let (true, Ok(restored)) = (after.len() < before.len(), after.restore()) {
             put(&mut back, vec![restored]);
         }
-        if *scope != ClearedTasks::Completed {
-            assert_eq!(standing(&back), standing(before), "a clear that was taken back changed something");
-        }
-        for (id, old) in before.tasks() {
-            let task = back.task(id).unwrap();
-            assert_eq!((&task.status, waits_for(&back, &task)), (&old.status, waits_for(before, &old)), "task {id}");
-        }
+        assert_eq!(standing(&back), standing(before), "{scope:?}: a clear that was taken back changed something");
     }
     match (step, outcome) {
         (Step::Clear(ClearedTasks::Failed), Ok(_)) => {
