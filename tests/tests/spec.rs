@@ -274,6 +274,7 @@ fn the_limits_are_those_of_the_program() {
         ("ATTEMPTS_MAX", count(sizes::ATTEMPTS_MAX as usize)),
         ("DURATION_HOURS_MAX", count(sizes::DURATION_HOURS_MAX as usize)),
         ("CONFIG_BYTES_MAX", bytes(sizes::CONFIG_BYTES_MAX as u64)),
+        ("GIT_FILE_BYTES_MAX", bytes(sizes::GIT_FILE_BYTES_MAX)),
         ("PLAN_BYTES_MAX", bytes(sizes::PLAN_BYTES_MAX as u64)),
         ("PLAN_TASKS_MAX", count(sizes::PLAN_TASKS_MAX)),
         ("PLAN_ID_CHARS_MAX", count(sizes::PLAN_ID_CHARS_MAX)),

@@ -27,7 +27,7 @@ impl fmt::Display for EngineUsed {
 /// The place that a worktree's `HEAD` leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum WorktreeHead {
-    /// `HEAD` is on this branch (without `refs/heads/`), which need not exist.
+    /// `HEAD` is on this branch, which need not exist.
     Branch(String),
     /// `HEAD` is on no branch, but at this commit.
     Detached(ObjectId),

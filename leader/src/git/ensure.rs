@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use git2::Reference;
 use teamster_protocol::host::crash::point;
 
+use super::branch::branch_ref;
 use super::engine::{EngineUsed, GitEngine, WorktreeHead};
 use super::lock::{RepositoryLock, patiently};
 use super::place::{PlaceContents, delete_tree};
@@ -61,7 +62,7 @@ impl Repository {
     /// place is its own), and a place that holds anything else. When it fails, what it made is undone.
     pub fn ensure_worktree(&self, spec: &WorktreeSpec) -> Result<Worktree, GitError> {
         let branch = spec.branch.as_str();
-        if branch.starts_with('-') || !Reference::is_valid_name(&format!("refs/heads/{branch}")) {
+        if branch.starts_with('-') || !Reference::is_valid_name(&branch_ref(branch)) {
             return Err(GitError::BadBranchName { branch: branch.to_owned() });
         }
         let base = self.base_of(spec)?;
@@ -148,7 +149,7 @@ impl Repository {
         let tip = match engine.branch_tip(branch)? {
             Some(tip) => tip,
             None => {
-                let name = format!("refs/heads/{branch}");
+                let name = branch_ref(branch);
                 patiently(|| engine.create_ref(&name, base, "teamster: a member's branch"))?;
                 point("branch created");
                 base.clone()

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::branch::EVERY_BRANCH;
 use super::error::IoContext;
 use super::registry::path_of;
 use super::{GitError, UncommittedFile, UncommittedState};
@@ -130,7 +131,7 @@ fn has_own_commits(dir: &Path) -> bool {
                 Err(error) => return Err(error),
             }
         }
-        walk.push_glob("refs/heads/*")?;
+        walk.push_glob(EVERY_BRANCH)?;
         walk.hide_glob("refs/remotes/*")?;
         // The tags came with the rest, or name what a branch has.
         if !repository.remotes()?.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use git2::build::CheckoutBuilder;
@@ -10,7 +11,10 @@ use git2::{
     StatusOptions,
 };
 use teamster_protocol::host::crash::point;
+use teamster_protocol::host::plain_file;
+use teamster_protocol::model::limits::sizes::GIT_FILE_BYTES_MAX;
 
+use super::branch::{EVERY_BRANCH, branch_of_ref, branch_ref};
 use super::configuration::stat_trust;
 use super::engine::{EngineUsed, FilesSnapshot, GitEngine, KEEPER_EMAIL, KEEPER_NAME, WorktreeHead};
 use super::error::IoContext;
@@ -108,7 +112,7 @@ impl GitEngine for Libgit2Engine {
     }
 
     fn branch_tip(&self, branch: &str) -> Result<Option<ObjectId>, GitError> {
-        match self.common.find_reference(&full(branch)) {
+        match self.common.find_reference(&branch_ref(branch)) {
             Ok(reference) => {
                 let commit = reference.peel_to_commit().map_err(self.failed("cannot read a branch of"))?;
                 Ok(Some(id(commit.id())))
@@ -124,19 +128,21 @@ impl GitEngine for Libgit2Engine {
                 return Ok(Some(branch[..end].to_owned()));
             }
         }
-        let glob = format!("{}/*", full(branch));
+        let glob = format!("{}/*", branch_ref(branch));
         let failed = self.failed("cannot list the refs of");
         match self.common.references_glob(&glob).map_err(&failed)?.names().next() {
-            Some(name) => Ok(Some(name.map_err(&failed)?.trim_start_matches("refs/heads/").to_owned())),
+            Some(name) => Ok(Some(branch_of_ref(name.map_err(&failed)?).to_owned())),
             None => Ok(None),
         }
     }
 
     fn head(&self, admin: &Path) -> Result<WorktreeHead, GitError> {
         let file = admin.join("HEAD");
-        let text = fs::read_to_string(&file).about("cannot read", &file)?;
+        // In an old repository it may be a link to the file of its branch, which git follows as well.
+        let bytes = plain_file::read_given(&file, GIT_FILE_BYTES_MAX).about("cannot read", &file)?;
+        let text = String::from_utf8(bytes).map_err(io::Error::other).about("cannot read", &file)?;
         match text.trim_end().strip_prefix("ref: ") {
-            Some(name) => Ok(WorktreeHead::Branch(name.trim_start_matches("refs/heads/").to_owned())),
+            Some(name) => Ok(WorktreeHead::Branch(branch_of_ref(name).to_owned())),
             None => Ok(WorktreeHead::Detached(ObjectId(text.trim_end().to_owned()))),
         }
     }
@@ -155,8 +161,8 @@ impl GitEngine for Libgit2Engine {
         for other in others {
             walk.hide(oid(other)?).map_err(&failed)?;
         }
-        for glob in ["refs/heads/*", "refs/remotes/*", "refs/tags/*"] {
-            for target in self.targets(glob, &full(except))? {
+        for glob in [EVERY_BRANCH, "refs/remotes/*", "refs/tags/*"] {
+            for target in self.targets(glob, &branch_ref(except))? {
                 walk.hide(target).map_err(&failed)?;
             }
         }
@@ -172,7 +178,7 @@ impl GitEngine for Libgit2Engine {
 
     fn attach(&self, registration: &WorktreeRegistration, branch: &str) -> Result<(), GitError> {
         let head = registration.admin.join("HEAD");
-        fs::write(&head, format!("ref: {}\n", full(branch))).about("cannot write", &head)
+        fs::write(&head, format!("ref: {}\n", branch_ref(branch))).about("cannot write", &head)
     }
 
     fn create_ref(&self, name: &str, commit: &ObjectId, why: &str) -> Result<(), GitError> {
@@ -186,7 +192,7 @@ impl GitEngine for Libgit2Engine {
         // libgit2 looks into the packed refs without locking them. A `git pack-refs` at the same time moves
         // the branch there under its hands, or brings it back when it is done; hence look again.
         loop {
-            let mut reference = match self.common.find_reference(&full(branch)) {
+            let mut reference = match self.common.find_reference(&branch_ref(branch)) {
                 Ok(reference) => reference,
                 Err(error) if error.code() == ErrorCode::NotFound => return Ok(()),
                 Err(source) => return Err(failed(source)),
@@ -311,10 +317,6 @@ fn id(oid: Oid) -> ObjectId {
 
 fn oid(id: &ObjectId) -> Result<Oid, GitError> {
     Oid::from_str(id.as_str()).map_err(|source| GitError::library("cannot read the id", Path::new(id.as_str()), source))
-}
-
-fn full(branch: &str) -> String {
-    format!("refs/heads/{branch}")
 }
 
 fn is_nothing(error: &git2::Error) -> bool {

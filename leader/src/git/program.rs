@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::branch::{EVERY_BRANCH, branch_of_ref, branch_ref};
 use super::command::{GitRunner, first_line};
 use super::configuration::stat_trust;
 use super::engine::{EngineUsed, FilesSnapshot, GitEngine, KEEPER_EMAIL, KEEPER_NAME, WorktreeHead};
@@ -151,7 +152,7 @@ impl GitEngine for ProgramEngine {
     }
 
     fn branch_tip(&self, branch: &str) -> Result<Option<ObjectId>, GitError> {
-        self.commit_named(&self.common_dir, &full(branch))
+        self.commit_named(&self.common_dir, &branch_ref(branch))
     }
 
     fn branch_in_the_way(&self, branch: &str) -> Result<Option<String>, GitError> {
@@ -160,14 +161,14 @@ impl GitEngine for ProgramEngine {
                 return Ok(Some(branch[..end].to_owned()));
             }
         }
-        let within = format!("{}/", full(branch));
+        let within = format!("{}/", branch_ref(branch));
         let found = self.git(&["for-each-ref", "--count=1", "--format=%(refname:lstrip=2)", &within])?;
         Ok(Some(first_line(&found)).filter(|name| !name.is_empty()))
     }
 
     fn head(&self, admin: &Path) -> Result<WorktreeHead, GitError> {
         if let Some(name) = self.asked(admin, &["symbolic-ref", "--quiet", "HEAD"])? {
-            return Ok(WorktreeHead::Branch(name.trim_start_matches("refs/heads/").to_owned()));
+            return Ok(WorktreeHead::Branch(branch_of_ref(&name).to_owned()));
         }
         Ok(WorktreeHead::Detached(ObjectId(first_line(&self.git_at(admin, &["rev-parse", "--verify", "HEAD"])?))))
     }
@@ -186,8 +187,9 @@ impl GitEngine for ProgramEngine {
         args.extend(tips.iter().map(ToString::to_string));
         args.push("--not".to_owned());
         args.extend(others.iter().map(ToString::to_string));
-        args.push(format!("--exclude={}", full(except)));
-        args.extend(["--glob=refs/heads/*", "--remotes", "--tags", "--"].map(str::to_owned));
+        args.push(format!("--exclude={}", branch_ref(except)));
+        args.push(format!("--glob={EVERY_BRANCH}"));
+        args.extend(["--remotes", "--tags", "--"].map(str::to_owned));
         let found = self.git(&args)?;
         Ok(String::from_utf8_lossy(&found).lines().map(|line| ObjectId(line.to_owned())).collect())
     }
@@ -209,7 +211,7 @@ impl GitEngine for ProgramEngine {
     }
 
     fn attach(&self, registration: &WorktreeRegistration, branch: &str) -> Result<(), GitError> {
-        self.git_at(&registration.admin, &["symbolic-ref", "HEAD", &full(branch)]).map(drop)
+        self.git_at(&registration.admin, &["symbolic-ref", "HEAD", &branch_ref(branch)]).map(drop)
     }
 
     fn create_ref(&self, name: &str, commit: &ObjectId, why: &str) -> Result<(), GitError> {
@@ -217,7 +219,7 @@ impl GitEngine for ProgramEngine {
     }
 
     fn delete_branch(&self, branch: &str, expected: &ObjectId) -> Result<(), GitError> {
-        self.git(&["update-ref", "-d", &full(branch), expected.as_str()]).map(drop)
+        self.git(&["update-ref", "-d", &branch_ref(branch), expected.as_str()]).map(drop)
     }
 
     fn check_out(&self, worktree: &Path) -> Result<(), GitError> {
@@ -295,10 +297,6 @@ impl GitEngine for ProgramEngine {
     fn pseudo_ref(&self, admin: &Path, name: &str) -> Result<Option<ObjectId>, GitError> {
         self.commit_named(admin, name)
     }
-}
-
-fn full(branch: &str) -> String {
-    format!("refs/heads/{branch}")
 }
 
 fn zero(like: &ObjectId) -> String {

@@ -8,8 +8,11 @@ use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
 use teamster_protocol::host::crash::point;
+use teamster_protocol::host::plain_file::{self, NotPlain};
+use teamster_protocol::model::limits::sizes::GIT_FILE_BYTES_MAX;
 
 use super::GitError;
+use super::branch::branch_ref;
 use super::error::IoContext;
 use super::place::LINK_PART;
 
@@ -149,7 +152,7 @@ pub(super) fn add(common_dir: &Path, path: &Path, branch: &str) -> Result<Worktr
     write("locked", MAKING.as_bytes())?;
     write("commondir", b"../..\n")?;
     write("gitdir", &line(b"", &path.join(".git")))?;
-    write("HEAD", format!("ref: refs/heads/{branch}\n").as_bytes())?;
+    write("HEAD", format!("ref: {}\n", branch_ref(branch)).as_bytes())?;
 
     let list = common_dir.join("worktrees");
     let name = branch.replace('/', "-");
@@ -208,12 +211,9 @@ pub(super) fn all(common_dir: &Path) -> Result<Vec<WorktreeRegistration>, GitErr
 /// The text of a small file of git's, as a path and without the newline at its end; `None` if there is no such file. A
 /// path may hold newlines itself, and git reads these files in the same way.
 pub(super) fn read_path(file: &Path) -> Result<Option<PathBuf>, GitError> {
-    let bytes = match fs::read(file) {
-        Err(error)
-            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory) =>
-        {
-            return Ok(None);
-        }
+    let bytes = match plain_file::read_whole(file, GIT_FILE_BYTES_MAX) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if plain_file::not_plain(&error).is_some_and(NotPlain::is_directory) => return Ok(None),
         found => found.about("cannot read", file)?,
     };
     Ok(Some(path_of(without_line_end(&bytes))))
@@ -226,7 +226,7 @@ pub(super) fn without_line_end(bytes: &[u8]) -> &[u8] {
 }
 
 fn read_text(file: &Path) -> Result<Option<String>, GitError> {
-    match fs::read(file) {
+    match plain_file::read_whole(file, GIT_FILE_BYTES_MAX) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         found => found.about("cannot read", file).map(|bytes| Some(String::from_utf8_lossy(&bytes).into_owned())),
     }
@@ -276,4 +276,36 @@ fn plain(path: &Path) -> PathBuf {
         }
     }
     plain
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_plain_file_is_said_and_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gitdir");
+        let put: [(&str, &dyn Fn()); 3] = [
+            ("a named pipe", &|| mkfifo(&path, Mode::S_IRWXU).unwrap()),
+            ("a symbolic link", &|| symlink("/dev/zero", &path).unwrap()),
+            ("bytes", &|| fs::write(&path, vec![b'a'; GIT_FILE_BYTES_MAX as usize + 1]).unwrap()),
+        ];
+        for (due, put) in put {
+            put();
+            for error in [read_path(&path).unwrap_err(), read_text(&path).unwrap_err()] {
+                assert!(error.to_string().contains(due), "{error}");
+            }
+            fs::remove_file(&path).unwrap();
+        }
+        assert_eq!(read_path(&path).unwrap(), None);
+        fs::write(&path, "/a/b/.git\n").unwrap();
+        assert_eq!(read_path(&path).unwrap(), Some("/a/b/.git".into()));
+        assert_eq!(read_path(folder.path()).unwrap(), None, "a submodule has a directory there");
+    }
 }

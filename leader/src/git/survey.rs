@@ -7,16 +7,19 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fmt;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use git2::{Config, ObjectType, TreeWalkMode, TreeWalkResult};
+use teamster_protocol::host::plain_file;
 
 use super::configuration::read_configuration;
 use super::error::IoContext;
 use super::libgit2::Libgit2Engine;
 use super::{GitError, ObjectId};
+
+/// Bytes of a file of attributes: git itself takes no longer one (`ATTR_MAX_FILE_SIZE` in its `attr.h`).
+const ATTRIBUTES_BYTES_MAX: u64 = 100 << 20;
 
 /// A feature of a repository that libgit2 cannot serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +133,7 @@ pub(super) fn by_attributes(
     let drivers = drivers(&config).map_err(failed)?;
 
     for file in attribute_files(&config, common_dir) {
-        match fs::read(&file) {
+        match plain_file::read_given(&file, ATTRIBUTES_BYTES_MAX) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             found => {
                 if let Some(why) = by_text(&found.about("cannot read", &file)?, &drivers) {

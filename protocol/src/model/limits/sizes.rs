@@ -63,6 +63,8 @@ pub const ATTEMPTS_MAX: u32 = 100;
 pub const DURATION_HOURS_MAX: u64 = 365 * 24;
 /// Bytes of a file of settings.
 pub const CONFIG_BYTES_MAX: usize = 256 << 10;
+/// Bytes of a small file of git's own, such as the name of a branch, or the path of a worktree.
+pub const GIT_FILE_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of a plan.
 pub const PLAN_BYTES_MAX: usize = 16 << 20;
 /// Tasks of a plan.
