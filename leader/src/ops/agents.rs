@@ -210,13 +210,7 @@ fn configured(config: &Config, name: &AgentName) -> Result<AgentOptions, OpsErro
         options.start = options.start.or(start.as_ref().map(|placed| placed.value));
         options.on_limit = options.on_limit.or(on_limit.as_ref().map(|placed| placed.value));
         let SettingOrigin::File { scope: ConfigScope::User, .. } = origin else { continue };
-        if let Some(driver) = word(driver) {
-            let built = DriverKind::of_word(&driver).ok_or_else(|| {
-                let what = format!("the driver {driver} of agent {name} is not built yet");
-                OpsError::refused(what, "teamster agents shows which agents there are")
-            })?;
-            options.driver = Some(built);
-        }
+        options.driver = driver.as_ref().map(|placed| placed.value).or(options.driver);
         if let Some(command) = command {
             options.command = match &command.value {
                 // Its words hold a text of somebody else, which no shell may see.

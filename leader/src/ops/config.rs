@@ -23,7 +23,7 @@ use teamster_protocol::model::id::{AgentName, TeamName};
 use teamster_protocol::model::roster::{OnStall, StallPolicy};
 use teamster_protocol::model::task::NewTask;
 
-pub use agent::{AgentSettings, ConfiguredCommand, DRIVERS};
+pub use agent::{AgentSettings, ConfiguredCommand};
 pub use approval::ConfiguredRule;
 pub use budget::{BudgetSettings, SourcedBudget};
 pub use error::{ConfigError, ConfigFault, ConfigProblem};

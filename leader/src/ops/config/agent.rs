@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use teamster_protocol::model::agent::ApprovalPolicy;
 use teamster_protocol::model::agent::options::{AgentStart, IdleLimit, OnLimit, is_variable_name};
+use teamster_protocol::model::agent::preset::DriverKind;
 
 use super::budget::BudgetSettings;
 use super::error::{ConfigFault, ConfigProblems, ConfigReport};
@@ -12,9 +13,6 @@ use super::{PlacedValue, budget};
 use crate::ops::document::value::{length, line, repeated, words, wrong_type};
 use crate::ops::document::{DocumentEntry, DocumentFault, DocumentNode, DocumentValue};
 use crate::ops::duration::NEVER;
-
-/// The drivers that an agent may be spoken to with.
-pub const DRIVERS: [&str; 7] = ["shell", "cmd", "acp", "pi", "claude", "codex", "llm"];
 
 /// The keys of an agent besides those of its budget.
 const KEYS: [&str; 9] = ["driver", "command", "env", "model", "effort", "approval", "idle-after", "start", "on-limit"];
@@ -31,8 +29,8 @@ pub enum ConfiguredCommand {
 /// The settings of one agent in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AgentSettings {
-    /// The driver that speaks with the agent: one of [`DRIVERS`].
-    pub driver: Option<PlacedValue<String>>,
+    /// The driver that speaks with the agent.
+    pub driver: Option<PlacedValue<DriverKind>>,
     /// The command that starts it.
     pub command: Option<PlacedValue<ConfiguredCommand>>,
     /// Variables for its environment. Values may be secrets, and are shown to nobody.
@@ -65,7 +63,11 @@ pub(super) fn read(
         let at = line_of(&node);
         let placed = |value| PlacedValue { value, line: at };
         match &*key {
-            "driver" => settings.driver = word("`driver`", node, &DRIVERS, problems).map(placed),
+            "driver" => {
+                let word = word("`driver`", node, &DriverKind::WORDS.map(|(word, _)| word), problems);
+                let driver = word.map(|word| DriverKind::of_word(&word).expect("it is one of the words"));
+                settings.driver = driver.map(|value| PlacedValue { value, line: at });
+            }
             "command" => settings.command = command(node, problems).map(|value| PlacedValue { value, line: at }),
             "env" => settings.env = env(node, problems).map(|value| PlacedValue { value, line: at }),
             "model" => settings.model = line("`model`", node, problems).map(placed),

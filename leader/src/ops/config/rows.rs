@@ -189,9 +189,10 @@ fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings
     let idle_after = idle_after
         .as_ref()
         .map(|placed| PlacedValue { value: json!(format_idle_limit(placed.value)), line: placed.line });
+    let driver = driver.as_ref().map(|placed| PlacedValue { value: json!(placed.value), line: placed.line });
     let on_limit = on_limit.as_ref().map(|placed| PlacedValue { value: json!(placed.value.word()), line: placed.line });
     let keys = [
-        ("driver", driver.as_ref().map(text)),
+        ("driver", driver),
         ("command", command),
         ("env", env),
         ("model", model.as_ref().map(text)),
