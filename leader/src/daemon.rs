@@ -10,7 +10,7 @@ use teamster_protocol::host::crash::{self, point};
 use teamster_protocol::host::descriptors;
 use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::model::id::{Address, MemberName};
-use teamster_protocol::model::limits::sizes::MESSAGE_LINE_BYTES_MAX;
+use teamster_protocol::model::limits::sizes::{LEADER_INPUTS_MAX, MESSAGE_LINE_BYTES_MAX};
 use teamster_protocol::model::limits::{LOG_LOCK_BY_FORCE, PROTOCOL_VERSION};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::roster::{TeamFact, WorkerEnd};
@@ -55,9 +55,6 @@ use outer_half::see_off_outer_half;
 use shared::LeaderInput;
 use succession::begin_to_lead;
 use views::TaskViews;
-
-/// Inputs that wait for the loop.
-const INPUTS_MAX: usize = 1024;
 
 /// The reason why nothing more is done to the files at the team's place.
 const DISPLACED: &str = "the team was removed or replaced";
@@ -104,7 +101,7 @@ where
         version: env!("TEAMSTER_VERSION").to_owned(),
         ending: None,
     };
-    let (inputs, queue) = mpsc::channel(INPUTS_MAX);
+    let (inputs, queue) = mpsc::channel(LEADER_INPUTS_MAX);
     let shared = Arc::new(LeaderShared {
         worker_program: launch::worker_program(),
         open_files,

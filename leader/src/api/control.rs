@@ -1,11 +1,11 @@
 //! The control socket: connections of fronts, each served until it or the leader ends.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use teamster_protocol::host::complaints::Complaints;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::Address;
+use teamster_protocol::model::limits::pace::ACCEPT_RETRY;
 use teamster_protocol::team::member_of_process;
 use teamster_protocol::wire::api::LeaderApiServer;
 use teamster_protocol::wire::peer::Peer;
@@ -43,7 +43,7 @@ pub(crate) async fn accept(listener: SocketListener, shared: Arc<LeaderShared>, 
                     tracing::warn!("{error}");
                 }
                 // Out of descriptors: to try at once again would only burn the processor.
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
     }

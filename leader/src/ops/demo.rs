@@ -14,7 +14,7 @@ use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{AutoClaim, BoardFact};
 use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
-use teamster_protocol::model::limits::pace::{DEMO_AGENT_STEP_WITHIN, DEMO_STEP_WITHIN};
+use teamster_protocol::model::limits::pace::{DEMO_AGENT_STEP_WITHIN, DEMO_LOOK, DEMO_STEP_WITHIN};
 use teamster_protocol::model::mail::{LetterState, Mailbox, Urgency};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::roster::WorkerEnd;
@@ -389,7 +389,7 @@ impl<'a> DemoStory<'a> {
     async fn until_said(&self, name: &MemberName, words: &str) -> Result<(), DemoError> {
         let turns = self.team.dir().turns(name);
         // The agent's own words come in a file that may not exist yet; the directory is polled beneath the watch.
-        let mut watch = FileWatch::new(Duration::from_millis(20));
+        let mut watch = FileWatch::new(DEMO_LOOK);
         watch.add(turns.join("000001.jsonl"));
         let said = async {
             loop {

@@ -28,7 +28,7 @@ use teamster_protocol::model::agent::preset::AgentAbilities;
 use teamster_protocol::model::agent::{Permission, QuestionId};
 use teamster_protocol::model::limits::TERM_GRACE;
 use teamster_protocol::model::limits::pace::AGENT_READY_WITHIN;
-use teamster_protocol::model::limits::sizes::NEWS_QUEUE_MAX;
+use teamster_protocol::model::limits::sizes::{NEWS_QUEUE_MAX, ORDERS_QUEUE_MAX};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::task::{TaskWork, WorkKind};
 use tokio::sync::{mpsc, watch};
@@ -37,9 +37,6 @@ use self::actor::LineActor;
 pub use self::dialect::{AgentDialect, DialectStep, NonsenseSaid};
 pub(super) use self::dialect::{receipt, tell};
 use super::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError};
-
-/// The number of orders that may wait for a program that does not read.
-const ORDERS_QUEUE_MAX: usize = 64;
 
 /// Where and how the program runs.
 #[derive(Debug, Clone)]

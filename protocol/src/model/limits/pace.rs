@@ -16,6 +16,10 @@ pub const LEADER_LOCK_WITHIN: Duration = Duration::from_secs(1);
 /// How long whoever starts a member again waits for the worker that has just said goodbye: for its agent to end, by force if
 /// need be, and for its followers.
 pub const LEAVING_WITHIN: Duration = Duration::from_secs(TERM_GRACE.as_secs() + 2 * KILL_GRACE.as_secs());
+/// From a call that could not be taken, for want of descriptors, to the next try.
+pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// How often the demo looks for the first words of an agent, whose transcript may not be there yet.
+pub const DEMO_LOOK: Duration = Duration::from_millis(20);
 /// How long a new leader waits for the workers that it found before it takes calls.
 pub const LINK_WITHIN: Duration = Duration::from_secs(1);
 /// How long the answer to a ping is waited for: as long as there is a link, since a late answer says that the worker is well
@@ -58,6 +62,8 @@ pub const REPOSITORY_LOOK_MIN: Duration = Duration::from_millis(1);
 pub const FALLBACK_POLL: Duration = Duration::from_millis(250);
 /// How often the lock of a log is tried by a command that cannot wait in the kernel.
 pub const LOG_LOCK_RETRY: Duration = Duration::from_millis(10);
+/// The first pause before such a lock is tried again while its holder is most likely about to let go; the pauses grow.
+pub const LOG_LOCK_PAUSE: Duration = Duration::from_micros(200);
 /// How long a repair waits for the lock of a log; a writer holds it for one append.
 pub const REPAIR_LOCK_WITHIN: Duration = Duration::from_secs(2);
 

@@ -22,6 +22,8 @@ pub const NOTICES_QUEUED_MAX: usize = 1024;
 pub const NOTICES_UNREAD_MAX: usize = 1024;
 /// Messages that wait for jsonrpsee's client, which takes them without waiting for anything.
 pub const MESSAGES_FORWARDED_MAX: usize = 64;
+/// Events and calls that wait for a leader to take them.
+pub const LEADER_INPUTS_MAX: usize = 1024;
 /// Links to one worker at a time; past that, the oldest that is no leader's gives way to a new one. A leader needs one.
 pub const LINKS_MAX: usize = 16;
 /// Notices that wait for one follower of a transcript. A follower that falls further behind is dropped, and asks again with
@@ -45,6 +47,8 @@ pub const OUTPUT_PIECE_BYTES_MAX: usize = 16 << 10;
 pub const AGENT_LINE_BYTES_MAX: usize = 16 << 20;
 /// Bytes that wait for an agent before it counts as one that does not read.
 pub const AGENT_UNREAD_BYTES_MAX: usize = 64 << 20;
+/// Orders that wait for an agent that does not read.
+pub const ORDERS_QUEUE_MAX: usize = 64;
 /// News of an agent that wait for its worker; a driver with more to say slows its agent down.
 pub const NEWS_QUEUE_MAX: usize = 32;
 /// Lines that are no message of the protocol, in the life of an ACP agent, before it counts as one that speaks another

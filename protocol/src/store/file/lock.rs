@@ -21,6 +21,7 @@ use super::{
 };
 use crate::host::crash::point;
 use crate::host::plain_file;
+use crate::model::limits::pace::LOG_LOCK_PAUSE;
 
 /// A log's file, locked until this is dropped, also when a decision panics.
 #[derive(Debug)]
@@ -200,7 +201,7 @@ const AT_ONCE: u32 = 200;
 /// every 200 µs would leave the holder no processor.
 #[expect(clippy::disallowed_methods, reason = "nothing tells of the end of a lock whose wait has a limit")]
 fn give_way(round: u32) {
-    thread::sleep(Duration::from_micros(200 << (round / 4).min(4)));
+    thread::sleep(LOG_LOCK_PAUSE * (1 << (round / 4).min(4)));
 }
 
 #[cfg(test)]
