@@ -1,6 +1,7 @@
 //! `--wait` of `send`, `steer` and `dm`: follows one text on its way into an agent, until it is answered or will not be.
 
 use serde::{Deserialize, Serialize};
+use teamster_protocol::model::approval::QuestionName;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::task::PromptKind;
@@ -14,9 +15,11 @@ use super::logs::{MemberLogEntry, TranscriptReading};
 use super::session::Session;
 
 mod progress;
+mod questions;
 
 use progress::TextProgress;
 pub use progress::{TextFate, WorkerGone};
+use questions::OpenQuestions;
 
 /// The place in a member's transcripts after which a text is looked for. To be taken before the text is given away: what
 /// becomes of it may be written before the call that gave it is answered.
@@ -36,6 +39,20 @@ pub struct TextNews {
     pub text: TextId,
     /// How far it has come.
     pub state: ReceiptState,
+}
+
+/// What is heard while a text is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextHeard {
+    /// The text has come further.
+    Further(TextNews),
+    /// The member's agent asks for permission, and goes on when the lead has answered.
+    Asks {
+        /// The name of the question.
+        question: QuestionName,
+        /// The use of a tool that it is about, in one line.
+        title: String,
+    },
 }
 
 /// The end of a text's way.
@@ -71,12 +88,12 @@ impl TextPlace {
     }
 
     /// Follows the text that was given away after this, until it is answered, is lost, or nobody is there to answer it. Tells
-    /// `listener` each time it has come further.
+    /// `listener` each time it has come further, and of each question that it waits for.
     pub async fn follow(
         self,
         session: &Session,
         text: TextId,
-        mut listener: impl FnMut(TextNews),
+        mut listener: impl FnMut(TextHeard),
     ) -> Result<FollowedText, OpsError> {
         let name = self.name;
         // A running command could have read it as a steer, but no link led there.
@@ -84,7 +101,7 @@ impl TextPlace {
             return Ok(FollowedText { name, text, fate: TextFate::InMailbox });
         }
         let dir = session.dir.turns(&name);
-        let mut progress = TextProgress::of(text);
+        let (mut progress, mut questions) = (TextProgress::of(text), OpenQuestions::default());
         let mut reading = TranscriptReading::from_turn(name.clone(), self.turn);
         loop {
             let watched = reading.turn();
@@ -98,13 +115,20 @@ impl TextPlace {
                 // Before the transcript is read: what a worker says of the text, it says before it is gone.
                 let gone = if may_be_gone { worker_gone(session, &name)? } else { None };
                 reading.tell(&dir, &mut |entries: &[MemberLogEntry]| {
-                    for state in entries.iter().filter_map(|entry| progress.take(&entry.entry.what)) {
-                        listener(TextNews { name: name.clone(), text, state });
+                    for MemberLogEntry { entry, .. } in entries {
+                        questions.take(entry.seq, &entry.what);
+                        if let Some(state) = progress.take(&entry.what) {
+                            listener(TextHeard::Further(TextNews { name: name.clone(), text, state }));
+                        }
                     }
                     Ok::<_, OpsError>(Listening::On)
                 })?;
                 if let Some(fate) = progress.fate(gone) {
                     return Ok(FollowedText { name, text, fate });
+                }
+                for asked in questions.untold() {
+                    let question = QuestionName { member: name.clone(), number: asked.number };
+                    listener(TextHeard::Asks { question, title: asked.title });
                 }
                 if reading.turn() != watched {
                     break;

@@ -118,6 +118,21 @@ fn a_question_is_seen_everywhere_and_what_is_answered_reaches_the_agent() {
 }
 
 #[test]
+fn who_waits_for_a_text_is_told_that_its_agent_asks_and_how_to_answer() {
+    let team = team_of(&["alice"]);
+    let mut command = team.command("send alice --wait");
+    command.arg("ask make it");
+    let mut waits = team.start_at_terminal(command);
+    let asked = question(&team, "alice", 1);
+    waits.until("asks for permission:");
+    waits.until(&format!("teamster approve {asked}"));
+    team.ok(&format!("approve {asked}"));
+    let screen = waits.ends();
+    assert_eq!(screen.code, Some(0), "{}", screen.text);
+    assert_eq!(screen.text.matches("asks for permission:").count(), 1, "{}", screen.text);
+}
+
+#[test]
 fn all_that_wait_are_allowed_by_member_and_by_tool() {
     let team = team_of(&["alice", "bob", "cleo"]);
     send(&team, "alice", "ask make");

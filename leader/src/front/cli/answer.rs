@@ -7,7 +7,8 @@ use teamster_protocol::model::receipt::TextId;
 use super::interrupt::unless_interrupted;
 use super::print::{self, TextTone, paint};
 use super::{CliContext, CliError, ExitStatus, OutputShape};
-use crate::ops::receipt::{FollowedText, TextFate, TextKind, TextNews, TextPlace};
+use crate::ops::approvals::ways_to_answer;
+use crate::ops::receipt::{FollowedText, TextFate, TextHeard, TextKind, TextPlace};
 
 /// Whether a command ends once its text is given away, or waits for the answer.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -52,9 +53,19 @@ pub(super) async fn show_sent<T: Serialize>(
         OutputShape::Text => print::note(&text(sent)),
         OutputShape::Json => line(serde_json::to_string(sent).expect("what was sent is plain data")),
     }
-    let tell = |news: TextNews| match context.shape {
-        OutputShape::Text => print::note(&format!("{}: {}", paint(TextTone::Name, news.name.as_str()), news.state)),
-        OutputShape::Json => line(serde_json::to_string(&news).expect("news are plain data")),
+    let tell = |heard: TextHeard| match (heard, context.shape) {
+        (TextHeard::Further(news), OutputShape::Text) => {
+            print::note(&format!("{}: {}", paint(TextTone::Name, news.name.as_str()), news.state));
+        }
+        (TextHeard::Further(news), OutputShape::Json) => {
+            line(serde_json::to_string(&news).expect("news are plain data"));
+        }
+        // In words also beside JSON: it is for a person, who else waits for nothing.
+        (TextHeard::Asks { question, title }, OutputShape::Text | OutputShape::Json) => {
+            let name = paint(TextTone::Name, question.member.as_str());
+            let asks = paint(TextTone::Warn, "asks for permission:");
+            print::note(&format!("{name} {asks} {title}; {}", ways_to_answer(&question)));
+        }
     };
     let followed = unless_interrupted(place.follow(&context.session, id, tell)).await?;
     if let Some(error) = unsaid {
