@@ -183,6 +183,10 @@ impl ScriptedAgent {
                     return Step::End(TurnEnd::Failed { reason, fault: AgentFault::Provider });
                 }
             }
+            // A conversation of more prompts than that is too long for it.
+            "full-after" if self.prompts > rest.parse().expect("a number") => {
+                return Step::End(TurnEnd::failed("prompt is too long: 200001 tokens > 200000 maximum"));
+            }
             "refuse" => {
                 return Step::End(TurnEnd::Failed { reason: rest.to_owned(), fault: AgentFault::Provider });
             }

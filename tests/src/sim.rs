@@ -58,6 +58,8 @@ pub struct Story {
     pub interruptions: u64,
     /// Workers that were killed because they hung and the time for a task of them was over.
     pub killed_late: u64,
+    /// How many conversations were renewed because they were full.
+    pub renewals: u64,
     /// Virtual time that passed.
     pub took_ms: u64,
 }
@@ -182,8 +184,9 @@ impl Sim {
         match oracle.broken {
             None => {
                 let took_ms = now_ms;
-                let Oracle { completions, rings, wakes, interruptions, killed_late, .. } = oracle;
-                Ok(Story { steps: self.steps, completions, rings, wakes, interruptions, killed_late, took_ms })
+                let Oracle { completions, rings, wakes, interruptions, killed_late, renewals, .. } = oracle;
+                let steps = self.steps;
+                Ok(Story { steps, completions, rings, wakes, interruptions, killed_late, renewals, took_ms })
             }
             Some(rule) => {
                 let mut trace = trace.unwrap_or_default();

@@ -29,7 +29,7 @@ fn worker(bench: &Bench, agent: &str, script: Option<(&str, u32)>) -> Command {
 async fn a_program_that_is_no_agent_ends_its_member_with_the_reason_whatever_it_is_to_speak() {
     for agent in AGENTS {
         for (script, why) in [
-            ("echo sorry >&2; exit 9", "the agent ended: exit status 9"),
+            ("echo sorry >&2; exit 9", "the agent ended: exit status 9; it said: sorry"),
             ("while :; do echo this is no message; done", "the agent said what is not understood"),
             ("cat /dev/zero | tr '\\0' x", "cannot read what the agent says: a line is longer than 16777216 bytes"),
         ] {

@@ -29,6 +29,7 @@ fn every_rule_holds_under_every_seed() {
                 all.wakes += story.wakes;
                 all.interruptions += story.interruptions;
                 all.killed_late += story.killed_late;
+                all.renewals += story.renewals;
                 all.took_ms += story.took_ms;
             }
             Err(found) => broken.push(found),
@@ -51,6 +52,10 @@ fn every_rule_holds_under_every_seed() {
     assert!(
         all.killed_late > 0 || seeds.end - seeds.start < SEEDS,
         "no worker ever hung for longer than its task may take: the simulation shows nothing of it"
+    );
+    assert!(
+        all.renewals > 0 || seeds.end - seeds.start < SEEDS,
+        "no conversation was ever renewed: the simulation shows nothing of it"
     );
     assert!(all.completions > 0, "no task was ever completed: the simulation shows nothing");
 }

@@ -30,6 +30,7 @@ mod mail;
 mod park;
 pub mod permission;
 pub mod recap;
+mod renewal;
 mod settings;
 mod sleep;
 mod stall;
@@ -121,6 +122,8 @@ pub struct WorkerCore {
     idle_since_ms: Option<u64>,
     /// The words that the agent is to be told before its work.
     briefing: PromptBriefing,
+    /// Whether the conversation was renewed because the context was full, and no turn was completed since.
+    is_renewed: bool,
     /// The provider's last word on when it takes no more.
     limit: Option<StandingLimit>,
     /// The turns in a row that a provider without room ended.
@@ -163,6 +166,7 @@ impl WorkerCore {
             agent: AgentSleep::default(),
             idle_since_ms: None,
             briefing,
+            is_renewed: false,
             limit: None,
             tries: 0,
             taken: BTreeSet::new(),
@@ -263,6 +267,7 @@ impl WorkerCore {
             }
             WorkerEvent::AgentAsleep => self.agent_asleep(now_ms),
             WorkerEvent::SessionLost { why, recap } => self.session_lost(why, recap),
+            WorkerEvent::ContextFull => self.context_full(),
             WorkerEvent::Compacted => {
                 self.act(WorkerAction::Say(TranscriptText::Compacted));
                 self.briefing.may_be_forgotten();

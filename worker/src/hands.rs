@@ -84,6 +84,8 @@ pub(crate) struct WorkerHands {
     complaints: Complaints,
     /// The trouble that was said last, if nothing was said since.
     troubled: Option<String>,
+    /// Whether the agent is to begin a new conversation, and has not.
+    is_renewed: bool,
     limit: HeededLimit,
     untold: Option<UntoldLimit>,
 }
@@ -113,6 +115,7 @@ impl WorkerHands {
             unreleased: Vec::new(),
             complaints: Complaints::default(),
             troubled: None,
+            is_renewed: false,
             limit: HeededLimit::default(),
             untold: None,
         }
@@ -136,6 +139,7 @@ impl WorkerHands {
         match news {
             AgentNews::Ready { session } => return Some(WorkerEvent::AgentReady { session }),
             AgentNews::SessionLost { why } => return Some(self.session_lost(why)),
+            AgentNews::ContextFull => return Some(WorkerEvent::ContextFull),
             AgentNews::Compacted => return Some(WorkerEvent::Compacted),
             AgentNews::Session(session) => return Some(WorkerEvent::SessionNamed(session)),
             AgentNews::Steering(ability) => return Some(WorkerEvent::SteeringTold(ability)),
@@ -186,6 +190,7 @@ impl WorkerHands {
                 ActionResult::Nothing
             }
             WorkerAction::KeepSession { session } => {
+                self.is_renewed = false;
                 self.keep_session(session);
                 ActionResult::Nothing
             }
@@ -207,6 +212,13 @@ impl WorkerHands {
                 point("agent about to be put to sleep");
                 self.agent.put_to_sleep();
                 ActionResult::Nothing
+            }
+            WorkerAction::RenewConversation => {
+                self.is_renewed = true;
+                // By now it has a conversation of its own.
+                self.subject = RecapSubject::Own;
+                self.agent.begin_anew();
+                ActionResult::Event(self.session_lost("its context is full, and the conversation ends here".to_owned()))
             }
             WorkerAction::EndLeftovers => ActionResult::EndLeftovers,
             WorkerAction::WakeAgent => match self.wake_agent() {
@@ -382,7 +394,7 @@ impl WorkerHands {
     fn wake_agent(&mut self) -> Result<(), DriverError> {
         point("agent about to be woken");
         let member = self.team.roster().member(&self.me.name);
-        let session = member.ok().and_then(|member| member.session.clone());
+        let session = member.ok().and_then(|member| member.session.clone()).filter(|_| !self.is_renewed);
         if session.is_some() {
             // It has a conversation of its own by now, which it would have to be told of.
             self.subject = RecapSubject::Own;

@@ -20,7 +20,7 @@ use crate::verb::Verb;
 
 mod scene;
 
-pub use scene::{CauseText, LostPrompt, MemberAbsence, MemberHindrance, TeamScene, WaitCause};
+pub use scene::{CauseText, LostPrompt, MemberAbsence, MemberHindrance, ParkedWait, TeamScene, WaitCause};
 pub(crate) use scene::{TakerNeeds, because, raise_file_limit, started_again, takers};
 
 /// The subject of the question.
@@ -229,7 +229,7 @@ struct RunningTurns {
     /// Members whose agent waits for an answer of the lead, with the number of the oldest question.
     asking: BTreeMap<MemberName, u64>,
     /// Members whose provider takes no more for now, and until when.
-    parked: BTreeMap<MemberName, u64>,
+    parked: BTreeMap<MemberName, ParkedWait>,
     /// Members whose agent's process is not there until it has work, and since when.
     asleep: BTreeMap<MemberName, u64>,
     /// Members in a turn whose agent has said nothing for longer than it may.
@@ -253,8 +253,8 @@ fn turns(view: &TeamView, running: &BTreeSet<MemberName>) -> RunningTurns {
     for name in running {
         let open = match transcript::standing(&view.dir().turns(name)) {
             Ok(Some(TranscriptStanding::Turn(open))) => open,
-            Ok(Some(TranscriptStanding::Parked { until_ms, .. })) => {
-                turns.parked.insert(name.clone(), until_ms);
+            Ok(Some(TranscriptStanding::Parked { until_ms, reason, .. })) => {
+                turns.parked.insert(name.clone(), ParkedWait { until_ms, reason });
                 continue;
             }
             Ok(Some(TranscriptStanding::Asleep { since_ms })) => {

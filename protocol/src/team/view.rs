@@ -166,7 +166,7 @@ fn member_view(
     let mut free = MemberState::Idle;
     let (open, free_ms, parked) = match standing {
         Some(TranscriptStanding::Turn(open)) => (Some(open), None, None),
-        Some(TranscriptStanding::Parked { since_ms, until_ms }) => (None, None, Some((since_ms, until_ms))),
+        Some(TranscriptStanding::Parked { since_ms, until_ms, .. }) => (None, None, Some((since_ms, until_ms))),
         Some(TranscriptStanding::Free { since_ms }) => (None, Some(since_ms), None),
         Some(TranscriptStanding::Asleep { since_ms }) => {
             free = MemberState::Asleep;

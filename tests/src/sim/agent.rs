@@ -260,7 +260,17 @@ impl SimAgent {
                 world.oracle.attempt_goes_on(id, attempt);
             }
         }
+        let is_full = matches!(&end, TurnEnd::Failed { fault: AgentFault::Prompt, .. })
+            && self.prompts == PromptKind::Conversation
+            && self.presence == AgentPresence::There
+            && world.chance.one_in(2);
+        if is_full {
+            news.push(WorkerEvent::ContextFull);
+        }
         news.push(WorkerEvent::TurnEnded { end, result: "result".to_owned() });
+        if is_full {
+            return news;
+        }
         if dies || (world.weather.crash_one_in > 0 && world.chance.one_in(60)) {
             self.standing = AgentStanding::Gone;
             self.queue.clear();

@@ -43,6 +43,8 @@ pub(super) struct Oracle {
     pub(super) interruptions: u64,
     /// How many workers were killed because they hung and the time for a task of them was over.
     pub(super) killed_late: u64,
+    /// How often a conversation was renewed because it was full.
+    pub(super) renewals: u64,
     pub(super) work_made: u64,
     pub(super) completions: u64,
 }

@@ -55,6 +55,14 @@ fn a_steer_is_answered_or_its_turn_is_stopped_or_it_is_lost_with_its_worker() {
     );
     assert!(said.err.contains("alice has it: accepted") && said.err.contains("alice: delivered"), "{}", said.err);
 
+    start(&team, &["send", "alice", "say again\nwait"]).ends();
+    team.until_said("alice", "again");
+    let mut waited = start(&team, &["steer", "alice", "--now", "--wait", "--json", "say turned"]);
+    waited.until("\"state\":\"delivered\"");
+    team.ok("steer alice go on");
+    let said = waited.ends();
+    assert_eq!((said.code, fate(&said)["fate"].as_str()), (Some(0), Some("answered")), "{}{}", said.out, said.err);
+
     let mut waited = start(&team, &["send", "alice", "--wait", "--json", "wait"]);
     waited.until("\"state\":\"delivered\"");
     team.ok("stop alice");

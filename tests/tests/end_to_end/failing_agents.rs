@@ -46,3 +46,22 @@ fn a_member_is_spawned_asleep_and_one_whose_agent_does_not_start_is_given_up_wit
     // The lives after the first start their agent at once, and take no task.
     assert_eq!(team.task(1)["attempts"].as_array().unwrap().len(), 1, "{}", team.task(1));
 }
+
+#[test]
+fn a_conversation_that_fills_the_context_is_renewed_and_its_task_is_done_in_the_new_one() {
+    let team = Team::new();
+    let mut up = team.command("up --detach");
+    up.env("TEAMSTER_SCRIPT_AGENT", env!("CARGO_BIN_EXE_scripted-agent"));
+    assert_eq!(team.start_command(up).ends().code, Some(0));
+    team.ok("spawn alice --agent script");
+    team.ok_words(&["task", "add", "--to", "alice", "say the parser is in p.rs"]);
+    team.ok("wait 1");
+    team.ok_words(&["task", "add", "--to", "alice", "full-after 1\nsay mended"]);
+    team.ok("wait 2");
+    assert_eq!(team.standing(2), "completed");
+    let logs = team.ok("logs alice -n 1000");
+    for told in ["its context is full", "a new one begins with a summary of it", "the parser is in p.rs"] {
+        assert!(logs.contains(told), "{told}: {logs}");
+    }
+    assert!(team.ok("logs alice -n 1000 --json").contains("This is a summary of it"), "it is told what was said");
+}

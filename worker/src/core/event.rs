@@ -111,6 +111,8 @@ pub enum WorkerEvent {
         /// The summary of that conversation, if anything is known of it.
         recap: Option<String>,
     },
+    /// The context of the agent's model is full, and the agent could make no room. The end of the turn follows.
+    ContextFull,
     /// The agent has put its conversation in few words.
     Compacted,
     /// The agent tells the name of its conversation later than that, or has begun another one.
@@ -350,6 +352,8 @@ pub enum WorkerAction {
     PutAgentToSleep,
     /// End the processes that an agent which has fallen asleep left outside of its own group.
     EndLeftovers,
+    /// Let the agent begin a new conversation when it is woken the next time; answered by [`WorkerEvent::SessionLost`].
+    RenewConversation,
     /// Start the agent, again with its conversation; answered by [`WorkerEvent::AgentReady`] or [`WorkerEvent::AgentGone`].
     WakeAgent,
     /// Look for members that died holding tasks, and give those back.

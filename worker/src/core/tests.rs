@@ -18,6 +18,7 @@ mod briefing;
 mod interruption;
 mod limit;
 mod permission;
+mod renewal;
 mod sleep;
 mod usage;
 

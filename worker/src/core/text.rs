@@ -261,6 +261,16 @@ impl WorkerCore {
         kept.map(|text| text.id).collect()
     }
 
+    /// Takes back the texts that the agent keeps in a queue of its own, which goes with it.
+    pub(super) fn take_queue_back(&mut self) {
+        let queued = |handed: &HandedText| handed.state == ReceiptState::Queued;
+        let ids: Vec<TextId> = self.handed.iter().filter(|(_, it)| queued(it)).map(|(id, _)| *id).collect();
+        for id in ids.into_iter().rev() {
+            let handed = self.handed.remove(&id).expect("the keys were read a moment ago");
+            handed.texts.into_iter().rev().for_each(|text| self.texts.push_front(text));
+        }
+    }
+
     /// The worker ends: texts that were kept for a later turn, and are in no mailbox, are lost.
     pub(super) fn lose_kept_texts(&mut self) {
         for text in self.kept_texts(&[]) {

@@ -38,6 +38,10 @@ pub(super) struct RunningTurn {
     pub(super) ending: Option<TurnStop>,
     /// The newest that its agent told of what it used.
     pub(super) usage: Option<TokenUsage>,
+    /// Whether the agent told that its context is full.
+    pub(super) is_context_full: bool,
+    /// Whether the task goes back although the turn failed, since another conversation may have room for it.
+    pub(super) goes_back: bool,
     /// The use of the turn before its agent was interrupted in it and prompted again.
     pub(super) used_by_then: Option<TokenUsage>,
     /// The texts of the turn's prompt besides its own, while the turn waits for the provider.
@@ -126,6 +130,8 @@ impl RunningTurn {
             stalled_ms: None,
             ending: None,
             usage: None,
+            is_context_full: false,
+            goes_back: false,
             used_by_then: None,
             carried: Vec::new(),
             used: UsageSum::default(),
@@ -242,6 +248,10 @@ impl RunningTurn {
             (Some(TurnStop::Leaving | TurnStop::OverBudget { owner: BudgetOwner::Member, .. }), _)
             | (None, TurnEnd::NotBegun { .. })
             | (None, TurnEnd::Failed { fault: AgentFault::Place | AgentFault::Provider, .. }) => {
+                let (why, partial) = left(result);
+                AttemptEnd::Release { claim, why, partial }
+            }
+            (None, TurnEnd::Failed { .. }) if self.goes_back => {
                 let (why, partial) = left(result);
                 AttemptEnd::Release { claim, why, partial }
             }
@@ -441,6 +451,7 @@ impl WorkerCore {
             self.say_turn_end(&turn, end);
             return self.park_turn(limit, turn);
         }
+        self.renew_if_full(&mut turn, &end);
         if let Some(how) = ends_worker(&end) {
             self.leave.get_or_insert(LeaveReason { how, approve: None });
         }

@@ -11,6 +11,7 @@
 //! waits.
 
 mod actor;
+mod complaints;
 mod dialect;
 mod read;
 pub(super) mod rpc;

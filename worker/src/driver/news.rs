@@ -21,6 +21,8 @@ pub enum AgentNews {
         /// The reason, in a sentence that names the conversation.
         why: String,
     },
+    /// The context of its model is full, and the agent could make no room by itself. The end of the turn follows, a failure.
+    ContextFull,
     /// The agent has put its conversation in few words, to make room: it may have forgotten what it was told at the beginning.
     Compacted,
     /// The fate of a text that is said to this agent in a turn, which differs from that of its kind.

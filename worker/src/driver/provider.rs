@@ -76,8 +76,14 @@ pub(super) fn says_no_credit(words: &str) -> bool {
 
 /// Whether these words say that the conversation is longer than the model can read.
 pub(super) fn says_context_full(words: &str) -> bool {
-    const WORDS: [&str; 5] =
-        ["prompt is too long", "context_length_exceeded", "context length", "context window", "context size"];
+    const WORDS: [&str; 6] = [
+        "prompt is too long",
+        "context_length_exceeded",
+        "context length",
+        "context window",
+        "context size",
+        "context is full",
+    ];
     says_any(words, &WORDS)
 }
 

@@ -132,6 +132,11 @@ impl RunningAgent {
         Ok(())
     }
 
+    /// Lets the agent begin a new conversation when it is woken.
+    pub(crate) fn begin_anew(&mut self) {
+        self.setup.origin = SessionOrigin::New;
+    }
+
     /// The directory that it works in.
     pub(crate) fn workspace(&self) -> &Path {
         &self.setup.workspace

@@ -35,7 +35,7 @@ pub struct TeamScene<'a> {
     /// The members in a turn whose agent has said nothing for longer than it may.
     pub quiet: &'a BTreeSet<MemberName>,
     /// The members whose provider takes no more for now, and until when.
-    pub parked: &'a BTreeMap<MemberName, u64>,
+    pub parked: &'a BTreeMap<MemberName, ParkedWait>,
     /// The members whose agent's process is not there until it has work, and since when.
     pub asleep: &'a BTreeMap<MemberName, u64>,
     /// The members whose worker may write no file as long as the logs are, and how long it may.
@@ -46,6 +46,15 @@ pub struct TeamScene<'a> {
     pub lost_prompts: &'a BTreeMap<MemberName, LostPrompt>,
     /// Why a task failed, in the words of its last attempt.
     pub reason: Box<dyn Fn(TaskId) -> Option<String> + 'a>,
+}
+
+/// A wait for a provider that takes no more for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkedWait {
+    /// The time at which the member goes on.
+    pub until_ms: u64,
+    /// The provider's words.
+    pub reason: String,
 }
 
 /// A prompt of `send` that the agent will not answer any more.
@@ -149,7 +158,7 @@ pub enum WaitCause {
 }
 
 /// A hindrance that keeps a member that runs from its work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberHindrance {
     /// The member's worker does not answer.
@@ -173,6 +182,9 @@ pub enum MemberHindrance {
     Parked {
         /// The time at which it goes on.
         until_ms: u64,
+        /// The provider's words.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
     },
     /// The member's agent is silent in a turn.
     Stalled,
@@ -467,7 +479,8 @@ impl TeamScene<'_> {
         let hung = member.and_then(|member| member.hung_ms).map(|since_ms| MemberHindrance::Hung { since_ms });
         let limit = self.over_file_limit.get(name).map(|bytes| MemberHindrance::FileLimit { bytes: *bytes });
         let asking = self.asking.get(name).map(|question| MemberHindrance::Asking { question: *question });
-        let parked = self.parked.get(name).map(|until_ms| MemberHindrance::Parked { until_ms: *until_ms });
+        let parked = self.parked.get(name).cloned();
+        let parked = parked.map(|ParkedWait { until_ms, reason }| MemberHindrance::Parked { until_ms, reason });
         let stalled = self.quiet.contains(name).then_some(MemberHindrance::Stalled);
         let ending = member.and_then(|member| member.ending_since_ms());
         let ending = ending.map(|since_ms| MemberHindrance::Ending { since_ms });

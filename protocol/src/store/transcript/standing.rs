@@ -40,6 +40,8 @@ pub enum TranscriptStanding {
         since_ms: u64,
         /// The time at which it goes on by itself.
         until_ms: u64,
+        /// The provider's words.
+        reason: String,
     },
     /// The member has no work.
     Free {
@@ -235,7 +237,9 @@ fn standing_after(entry: &TranscriptEntry) -> Option<TranscriptStanding> {
             let (turn, task) = (*turn, *task);
             Some(TranscriptStanding::Turn(OpenTurn { turn, task, since_ms, quiet: false, waiting: Vec::new() }))
         }
-        TranscriptText::Parked { until_ms, .. } => Some(TranscriptStanding::Parked { since_ms, until_ms: *until_ms }),
+        TranscriptText::Parked { until_ms, reason, .. } => {
+            Some(TranscriptStanding::Parked { since_ms, until_ms: *until_ms, reason: reason.clone() })
+        }
         TranscriptText::Asleep => Some(TranscriptStanding::Asleep { since_ms }),
         // A worker that gets ready is a new life: the turn of the one before ended with it.
         said => said.ends_turn().then_some(TranscriptStanding::Free { since_ms }),

@@ -143,6 +143,11 @@ impl Worker {
                     world.later(in_ms, Due::TurnEnds(index, life, number));
                 }
             }
+            WorkerAction::RenewConversation => {
+                world.oracle.renewals += 1;
+                let why = "its context is full".to_owned();
+                self.answers.push_back(WorkerEvent::SessionLost { why, recap: None });
+            }
             WorkerAction::EndLeftovers => {}
             WorkerAction::PutAgentToSleep => self.agent.nod_off(world, index, life),
             WorkerAction::WakeAgent => self.agent.wake(world, index, life),

@@ -2,7 +2,7 @@
 //! has to be ended. Whatever happens, a turn that began is told to have ended, and then the program to be gone.
 
 use std::io;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 
 use teamster_protocol::host::process::beneath::StartTicks;
 use teamster_protocol::host::process::exit::exit_words;
@@ -12,11 +12,13 @@ use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::complaints::ProgramComplaints;
 use super::dialect::{AgentDialect, DialectStep, NonsenseSaid};
 use super::read::ProgramLines;
 use super::write::ProgramInput;
 use super::{LineOrder, LineSetup, LineWish, SharedStanding, TurnStanding};
 use crate::cell::keeper::{CellKeeper, ProcessGroup};
+use crate::driver::provider::says_context_full;
 use crate::driver::{AgentNews, DriverError, TextTail};
 
 /// The task that speaks with the program; see the module.
@@ -30,6 +32,7 @@ pub(super) struct LineActor<D> {
     keeper: CellKeeper,
     program: ProcessGroup,
     lines: ProgramLines,
+    complaints: ProgramComplaints,
     /// Nothing once the program is told to exit: that closes its standard input.
     input: Option<ProgramInput>,
     said: TextTail,
@@ -69,6 +72,7 @@ enum AfterExit {
 struct StartedProgram {
     program: ProcessGroup,
     lines: ProgramLines,
+    complaints: ProgramComplaints,
     input: ProgramInput,
 }
 
@@ -76,19 +80,22 @@ fn start_program(setup: &LineSetup, keeper: &mut CellKeeper) -> Result<StartedPr
     let system = |what: &'static str| move |source| DriverError::System { what, source };
     let (input, write) = io::pipe().map_err(system("open a pipe to the agent"))?;
     let (read, output) = io::pipe().map_err(system("open a pipe from the agent"))?;
+    let (complaints, error) = io::pipe().map_err(system("open a pipe from the agent"))?;
+    let complaints = pipe::Receiver::from_owned_fd(complaints.into()).map_err(system("read from the agent"))?;
     let read = pipe::Receiver::from_owned_fd(read.into()).map_err(system("read from the agent"))?;
     let write = pipe::Sender::from_owned_fd(write.into()).map_err(system("write to the agent"))?;
     let (name, args) = setup.command.split_first().expect("the catalogue gives no empty command");
     let mut command = Command::new(name);
     command.args(args).current_dir(&setup.workspace);
     command.envs(setup.env.iter().map(|(name, value)| (name, value)));
-    command.stdin(input).stdout(output).stderr(Stdio::inherit());
+    command.stdin(input).stdout(output).stderr(error);
     // The command is gone with this, and with it our copies of the program's ends of the pipes: with them open, no pipe
     // would ever end.
     let program = keeper
         .spawn_resident(&mut command)
         .map_err(|source| DriverError::NotStarted { program: name.clone(), source })?;
-    Ok(StartedProgram { program, lines: ProgramLines::new(read), input: ProgramInput::new(write) })
+    let (lines, complaints) = (ProgramLines::new(read), ProgramComplaints::copy(complaints));
+    Ok(StartedProgram { program, lines, complaints, input: ProgramInput::new(write) })
 }
 
 /// How the program ended, in a sentence.
@@ -111,7 +118,7 @@ impl<D: AgentDialect> LineActor<D> {
     ) -> Result<LineActor<D>, DriverError> {
         let system = |what: &'static str| move |source| DriverError::System { what, source };
         let mut keeper = CellKeeper::new().map_err(system("watch over processes"))?;
-        let StartedProgram { program, lines, input } = start_program(&setup, &mut keeper)?;
+        let StartedProgram { program, lines, complaints, input } = start_program(&setup, &mut keeper)?;
         let due = Some(Instant::now() + setup.ready_within);
         Ok(LineActor {
             setup,
@@ -123,6 +130,7 @@ impl<D: AgentDialect> LineActor<D> {
             keeper,
             program,
             lines,
+            complaints,
             input: Some(input),
             said: TextTail::default(),
             due,
@@ -281,6 +289,12 @@ impl<D: AgentDialect> LineActor<D> {
                     if let AgentNews::TurnEnded { end: TurnEnd::Aborted, .. } = &news {
                         self.end_commands().await;
                     }
+                    if let AgentNews::TurnEnded { end: TurnEnd::Failed { reason, fault: AgentFault::Prompt }, .. } =
+                        &news
+                        && says_context_full(reason)
+                    {
+                        self.tell(AgentNews::ContextFull).await;
+                    }
                     self.tell(news).await;
                 }
             }
@@ -299,11 +313,19 @@ impl<D: AgentDialect> LineActor<D> {
     /// The program has ended in this way: it is started once more if its dialect knows that to help, and else that is all.
     async fn end_or_begin_afresh(&mut self, how: String) -> Result<Option<String>, NonsenseSaid> {
         if self.is_ready || self.setup.afresh.is_none() || self.wish() == LineWish::Close {
-            return Ok(Some(how));
+            return Ok(Some(self.with_last_words(how).await));
         }
         let steps = self.dialect.exited_early(&how);
         self.carry_out(steps).await?;
-        Ok(if self.setup.afresh.is_some() { Some(how) } else { None })
+        Ok(if self.setup.afresh.is_some() { Some(self.with_last_words(how).await) } else { None })
+    }
+
+    /// The end of the program, with what it said to that.
+    async fn with_last_words(&mut self, how: String) -> String {
+        match self.complaints.last_words().await {
+            Some(words) if self.wish() != LineWish::Close => format!("{how}; it said: {words}"),
+            Some(_) | None => how,
+        }
     }
 
     /// Starts the program once more, for a new conversation.
@@ -317,8 +339,9 @@ impl<D: AgentDialect> LineActor<D> {
         self.setup.command = command;
         let started = start_program(&self.setup, &mut self.keeper);
         let started = started.map_err(|error| NonsenseSaid::new(error.with_cause()))?;
-        let StartedProgram { program, lines, input } = started;
+        let StartedProgram { program, lines, complaints, input } = started;
         (self.program, self.lines, self.input) = (program, lines, Some(input));
+        self.complaints = complaints;
         self.due = Some(Instant::now() + self.setup.ready_within);
         Ok(())
     }
@@ -342,6 +365,7 @@ impl<D: AgentDialect> LineActor<D> {
             AgentNews::Session(_)
             | AgentNews::SessionLost { .. }
             | AgentNews::Compacted
+            | AgentNews::ContextFull
             | AgentNews::Steering(_)
             | AgentNews::NoResume
             | AgentNews::Trouble(_)

@@ -23,7 +23,7 @@ struct Team {
     running: BTreeSet<MemberName>,
     in_turn: BTreeMap<MemberName, u64>,
     asking: BTreeMap<MemberName, u64>,
-    parked: BTreeMap<MemberName, u64>,
+    parked: BTreeMap<MemberName, ParkedWait>,
     asleep: BTreeMap<MemberName, u64>,
     quiet: BTreeSet<MemberName>,
     over_file_limit: BTreeMap<MemberName, u64>,
@@ -542,8 +542,13 @@ fn a_member_without_work_tells_that_its_agent_sleeps() {
 #[test]
 fn a_parked_member_keeps_its_task_and_goes_on_by_itself() {
     let mut team = team().member_with("claude", "mia", None, AutoClaim::On).task(&[], |_| {}).claimed(1, "mia");
-    team.parked.insert(name("mia"), NOW_MS + 720_000);
+    let wait = ParkedWait { until_ms: NOW_MS + 720_000, reason: "5 hours are used up".to_owned() };
+    team.parked.insert(name("mia"), wait);
     for told in [team.why(1), team.why_member("mia")] {
-        assert!(told.contains("parked: its provider takes no more for 12m"), "{told}");
+        assert!(
+            told.contains("parked: its provider takes no more for 12m 00s (5 hours are used up), and then"),
+            "{told}"
+        );
+        assert!(told.contains("teamster unpark mia lets it go on now"), "{told}");
     }
 }

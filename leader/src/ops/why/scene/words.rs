@@ -269,9 +269,10 @@ fn hindrance(by: &MemberHindrance, now_ms: u64) -> String {
             "can write nothing down: its worker may write files of {bytes} bytes only, and the team's logs are as long"
         ),
         MemberHindrance::Asking { .. } => "waits for you: its agent asks for permission".to_owned(),
-        MemberHindrance::Parked { until_ms } => {
+        MemberHindrance::Parked { until_ms, reason } => {
             let wait = humane(Duration::from_millis(until_ms.saturating_sub(now_ms)));
-            format!("is parked: its provider takes no more for {wait}, and then it goes on by itself")
+            let words = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+            format!("is parked: its provider takes no more for {wait}{words}, and then it goes on by itself")
         }
         MemberHindrance::Stalled => "waits for its agent, which has said nothing for longer than it may".to_owned(),
         MemberHindrance::Ending { since_ms } => {
@@ -302,9 +303,9 @@ fn way_on(member: &MemberName, by: &MemberHindrance, reads: bool) -> Option<Stri
             let id = QuestionName { member: member.clone(), number: *question };
             Some(format!("teamster approvals; then {}", ways_to_answer(&id)))
         }
-        MemberHindrance::Parked { .. } => {
-            Some(format!("teamster logs {member} has the provider's words; teamster unpark {member} lets it go on now"))
-        }
+        MemberHindrance::Parked { .. } => Some(format!(
+            "teamster unpark {member} lets it go on now; one that is spawned with --no-park gives its task back instead"
+        )),
         MemberHindrance::Stalled if reads => Some(format!("teamster steer {member} TEXT, or teamster stop {member}")),
         MemberHindrance::Stalled => Some(format!("teamster logs {member}, or teamster stop {member}")),
         MemberHindrance::Ending { .. } => None,
