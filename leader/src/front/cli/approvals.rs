@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::print::{TextTone, ago, harmless, humane, paint, shorten};
+use super::print::{TextTone, ago, harmless, humane, paint, shorten, width, wrap};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::approvals::{ApprovalRow, OpenApprovals, approvals as open_approvals, ways_to_answer};
 use crate::ops::text::show_controls;
@@ -37,10 +37,10 @@ fn block(row: &ApprovalRow, now_ms: u64, columns: usize) -> String {
     let place = harmless(&row.workspace.display().to_string()).into_owned();
     let head = format!("asked {}, {left} left, {task}, in {place}", ago(row.asked_ms, now_ms));
     let id = paint(TextTone::Name, &row.id.to_string()).to_string();
-    let mut lines = vec![
-        format!("{id}  {}", paint(TextTone::Faint, &head)),
-        format!("  {}", paint(TextTone::Warn, &shorten(&show_controls(&row.title), columns.saturating_sub(3).max(20)))),
-    ];
+    let mut lines = vec![format!("{id}  {}", paint(TextTone::Faint, &head))];
+    // Whole: somebody is about to allow it.
+    let title = wrap(&show_controls(&row.title), columns, 2);
+    lines.extend(title.iter().map(|line| format!("  {}", paint(TextTone::Warn, line))));
     lines.extend(detail_lines(&row.detail).into_iter().map(|line| format!("    {line}")));
     lines.push(format!("  {}", ways_to_answer(&row.id)));
     lines.join("\n")
@@ -58,11 +58,16 @@ pub(super) fn detail_lines(detail: &str) -> Vec<String> {
     lines
 }
 
-/// The questions that wait, below a table of members: each in one line, and how it is answered.
+/// The questions that wait, below a table of members: each in one line, and how it is answered. Nobody is to allow what was
+/// not shown, so of one that has no room it is said where all of it is.
 pub(super) fn notes(waiting: &[ApprovalRow], columns: usize) -> String {
     let note = |row: &ApprovalRow| {
         let asks = format!("{} asks: {}", row.member, show_controls(&row.title));
-        format!("{}\n  {}", paint(TextTone::Warn, &shorten(&asks, columns)), ways_to_answer(&row.id))
+        let way_on = match width(&asks) > columns {
+            true => "teamster approvals shows all of it, and how to answer".to_owned(),
+            false => ways_to_answer(&row.id),
+        };
+        format!("{}\n  {way_on}", paint(TextTone::Warn, &shorten(&asks, columns)))
     };
     waiting.iter().map(note).collect::<Vec<_>>().join("\n")
 }
@@ -119,6 +124,10 @@ mod tests {
             … 18 lines more; see teamster approvals --json
           teamster approve bob.4, or teamster deny bob.4 REASON
         ");
+        let narrow = anstream::adapter::strip_str(&block(&open.approvals[0], 72_000, 20)).to_string();
+        assert!(narrow.contains("\n  Bash make\n  \\u{1b}[2J clean\n"), "all that would be allowed is shown: {narrow}");
+        let cut = anstream::adapter::strip_str(&notes(&open.approvals[..1], 20)).to_string();
+        assert!(cut.contains("teamster approvals shows all of it") && !cut.contains("approve alice.37"), "{cut}");
         let below = anstream::adapter::strip_str(&notes(&open.approvals[..1], 60)).to_string();
         insta::assert_snapshot!(below, @r"
         alice asks: Bash make \u{1b}[2J clean
