@@ -264,50 +264,55 @@ Settings are read from teamster.toml in the repository, for everybody who works 
 environment before the repository, the repository before you, and you before what is built in.
 
   [run]
-  workers = 4                # how many a run has
-  worktree = true            # run and spawn: a git worktree for each member
-  agent = \"shell\"            # run and spawn: what a member drives
-  max-cost = 20              # all tasks of a run, in US dollars; also max-tokens, max-turns and max-time.
-                             # Of a limit that both files have, the lower one holds
+  workers = 4              # how many a run has
+  worktree = true          # run and spawn: a git worktree for each member
+  agent = \"shell\"          # run and spawn: what a member drives
+  max-cost = 20            # all tasks of a run, in US dollars; also max-tokens,
+                           # max-turns and max-time. Of a limit that both files
+                           # have, the lower one holds
 
   [team]
-  name = \"crew\"              # repository only: how the team's name begins
-  root = \"~/teams\"           # yours only: where teams are kept
-  durability = \"power\"       # or process: what written results must survive
-  poll = \"5s\"                # how often to look at files although no event came
-  on-stall = \"show\"          # or steer, abort, restart: what is done about a silent agent
+  name = \"crew\"            # repository only: how the team's name begins
+  root = \"~/teams\"         # yours only: where teams are kept
+  durability = \"power\"     # or process: what written results must survive
+  poll = \"5s\"              # how often to look at files although no event came
+  on-stall = \"show\"        # or steer, abort, restart: of a silent agent
   stall-after = \"10m\"
 
   [limits]
-  run-time = \"2h\"            # a whole run
-  task-time = \"30m\"          # an attempt at a task that names no limit
-  attempts = 3               # deaths of workers that a task survives
-  answer-within = \"10s\"      # a worker to its leader
-  leader-grace = \"30s\"       # a worker without its leader
-  approval-within = \"10m\"    # a question for permission; then the answer is no
+  run-time = \"2h\"          # a whole run
+  task-time = \"30m\"        # an attempt at a task that names no limit
+  attempts = 3             # deaths of workers that a task survives
+  answer-within = \"10s\"    # a worker to its leader
+  leader-grace = \"30s\"     # a worker without its leader
+  approval-within = \"10m\"  # a question for permission; then the answer is no
 
-  [agent.NAME]               # yours: an agent of your own; of a repository: model and effort only
-  driver = \"pi\"             # how it is spoken to
+  [agent.mine]             # yours: an agent of your own, for --agent mine; of a
+                           # repository: model and effort only
+  driver = \"pi\"            # how it is spoken to
   command = [\"my-pi\", \"--mode\", \"rpc\"]
   env = { MY_VARIABLE = \"1\" }
   model = \"a/model\"
   effort = \"high\"
-  approval = \"ask\"           # or auto, deny
-  idle-after = \"10m\"         # without work, then its program ends until the next turn; or never
-  start = \"for-work\"         # with its first turn; or at-once, with its member
-  max-tokens = \"2M\"         # each member, in all its turns; also max-cost, max-turns and max-time
-  on-limit = \"park\"          # wait while the provider takes no more; or end, and give the task back
+  approval = \"ask\"         # or auto, deny
+  idle-after = \"10m\"       # without work, then its program ends until the next
+                           # turn; or never
+  start = \"for-work\"       # with its first turn; or at-once, with its member
+  max-tokens = \"2M\"        # each member, in all its turns; also max-cost,
+                           # max-turns and max-time
+  on-limit = \"park\"        # wait while the provider takes no more; or end, and
+                           # give the task back
 
-  [prompt]                   # what an agent is told of itself: see teamster agents --prompt
-  with-shell = \"You are {member} of {team}.\"      # for agents whose commands reach the team
-  without-shell = \"You are {member} of {team}.\"   # for the others, such as codex
+  [prompt]                 # what an agent is told: teamster agents --prompt
+  with-shell = \"I am {member}\"      # for agents whose commands reach the team
+  without-shell = \"I am {member}\"   # for the others, such as codex
 
-  [[approval]]               # answers questions for permission; the first rule that fits decides
-  tool = \"Bash\"              # with * for any characters
-  pattern = \"git log*\"       # in what it is to act on: the command, the path, the address
+  [[approval]]             # answers questions; the first rule that fits decides
+  tool = \"Bash\"            # with * for any characters
+  pattern = \"git log*\"     # in the command, the path or the address
   member = \"w*\"
-  answer = \"allow\"           # yours only; a repository\'s rules can only deny
-  reason = \"ask first\"       # with deny: the agent is told
+  answer = \"allow\"         # yours only; a repository\'s rules can only deny
+  reason = \"ask first\"     # with deny: the agent is told
 
 In a text of [prompt], {member}, {team}, {role}, {workspace} and {branch} stand for what they name; a line
 that names what the member does not have is left out, and an empty text tells the agent nothing.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::front::cli::print::{DayClock, OutputAudience, PagerUse};
 use crate::ops::agents::add_task_command;
+use crate::ops::error::OpsError;
 use crate::ops::guarding::mind_warden;
 use crate::ops::session::{Session, SettingsFiles};
 use crate::verb::Verb;
@@ -122,6 +123,10 @@ pub fn obey(line: CommandLine) -> ExitStatus {
 fn run(line: CommandLine) -> Result<ExitStatus, CliError> {
     // Commands that are not about a team need no place where one could be.
     let pager = line.everywhere.pager();
+    if let (OutputShape::Json, Some(what)) = (line.shape(), text_alone(&line.command)) {
+        let hint = "leave --json out; teamster agents --json and teamster config --json tell programs what there is";
+        return Err(OpsError::misused(format!("{what} is text, and there is no JSON of it"), hint).into());
+    }
     let line = match line {
         CommandLine { command: TypedCommand::Completions(args), .. } => {
             return complete::print_script(args, program(), pager);
@@ -141,7 +146,7 @@ fn run(line: CommandLine) -> Result<ExitStatus, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|source| crate::ops::error::OpsError::Process { doing: "start the runtime", source })?;
+        .map_err(|source| OpsError::Process { doing: "start the runtime", source })?;
     let exit = runtime.block_on(async {
         mind_warden();
         line.command.obey(&context).await
@@ -150,6 +155,16 @@ fn run(line: CommandLine) -> Result<ExitStatus, CliError> {
     // A thread that blocks on standard input must not hold the end.
     runtime.shutdown_background();
     exit
+}
+
+/// What a command prints that has no other shape than text.
+fn text_alone(command: &TypedCommand) -> Option<&'static str> {
+    match command {
+        TypedCommand::Help(_) => Some("help"),
+        TypedCommand::Completions(_) => Some("what a shell reads"),
+        TypedCommand::Manual(_) => Some("the manual"),
+        _ => None,
+    }
 }
 
 impl CommandLine {

@@ -24,6 +24,7 @@ use teamster_protocol::model::identity::IdentityKind;
 use teamster_protocol::model::limits::pace::PROGRAM_ANSWER_WITHIN;
 use teamster_protocol::model::roster::MemberSpec;
 use teamster_protocol::model::task::WorkKind;
+use teamster_protocol::team::TeamView;
 use teamster_protocol::wire::api::SessionKept;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -56,6 +57,25 @@ pub struct WantedAgent {
     pub options: AgentOptions,
     /// The address of the provider's interface, for an agent that can be told one.
     pub base_url: Option<String>,
+}
+
+/// Refuses a task for an agent that nobody describes, unless a member drives it: nobody could ever take it.
+pub(super) fn must_be_agent(config: &Config, team: Option<&TeamView>, name: &AgentName) -> Result<(), OpsError> {
+    let is_driven = |view: &TeamView| view.roster().members().any(|(_, member)| member.spec.agent == *name);
+    if team.is_some_and(is_driven) {
+        return Ok(());
+    }
+    must_be_known(name, &configured(config, name)?)
+}
+
+/// Refuses an agent of which nobody says what program it is.
+fn must_be_known(name: &AgentName, options: &AgentOptions) -> Result<(), OpsError> {
+    let Err(unknown) = options.launch(name) else { return Ok(()) };
+    let (what, known) = split(&unknown.to_string());
+    let hint = format!(
+        "{known} (teamster agents tells more)\nor describe your own in ~/.config/teamster/config.toml: [agent.{name}] with driver and command"
+    );
+    Err(OpsError::refused(what, hint))
 }
 
 /// An agent that somebody may drive, as the roster has it.
@@ -121,13 +141,7 @@ impl WantedAgent {
             return Err(OpsError::refused(what, "write them into its command, as arguments of its program"));
         }
         must_suit_llm(&name, &options)?;
-        if let Err(unknown) = options.launch(&name) {
-            let (what, known) = split(&unknown.to_string());
-            let hint = format!(
-                "{known} (teamster agents tells more)\nor describe your own in ~/.config/teamster/config.toml: [agent.{name}] with driver and command"
-            );
-            return Err(OpsError::refused(what, hint));
-        }
+        must_be_known(&name, &options)?;
         let session = if given.context.is_some() { SessionKept::GivenUp } else { SessionKept::Kept };
         Ok(ChosenAgent { name, options, session, budget: UsageBudget::default() })
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use teamster_protocol::model::id::{MemberName, TeamName};
 use teamster_protocol::model::shell_word::shell_word;
+use teamster_protocol::store::presence;
 
 use super::error::OpsError;
 use super::session::Session;
@@ -25,6 +26,9 @@ pub struct WorkerCommand {
     /// The whole line for a POSIX shell. It begins with a program, for `eval "exec $(teamster env NAME)"`; `eval`
     /// takes the quotes away, which paths with blanks have.
     pub command: String,
+    /// Whether a worker serves the member by now: another one is refused until that has ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_running: bool,
 }
 
 /// Gives the command for a member, who need not be on the roster yet.
@@ -40,7 +44,8 @@ pub fn worker_command(session: &Session, name: MemberName) -> Result<WorkerComma
         shell_word(&root.to_string_lossy()),
         shell_word(&program.to_string_lossy()),
     );
-    Ok(WorkerCommand { team: team.clone(), root: root.to_owned(), name, program, command })
+    let is_running = presence::is_held(&session.dir.member_lock(&name))?;
+    Ok(WorkerCommand { team: team.clone(), root: root.to_owned(), name, program, command, is_running })
 }
 
 #[cfg(test)]

@@ -315,6 +315,9 @@ fn hint_of_refusal(refusal: &BoardRefusal) -> Option<String> {
         BoardRefusal::Standing { id, is: StatusWord::Failed | StatusWord::Cancelled, step, .. } if *step != "retry" => {
             format!("open it again with teamster task retry {id}")
         }
+        BoardRefusal::Cycle { path, .. } if path.iter().all(|id| *id == path[0]) => {
+            "name another task: see teamster task list".to_owned()
+        }
         BoardRefusal::Cycle { .. } => "remove one of these with teamster task dep rm ID DEP".to_owned(),
         BoardRefusal::NotWaiting { id, .. } => format!("see teamster task dep ls {id}"),
         BoardRefusal::DependencyCancelled { on, .. } => format!("open it again with teamster task retry {on}"),

@@ -147,3 +147,28 @@ fn a_task_that_a_killed_member_had_is_said_to_be_pending_again() {
     let said = team.ok("kill alice");
     assert_eq!(said.lines().last(), Some("task 1 is pending again"), "{said}");
 }
+
+#[test]
+fn what_was_meant_is_told_in_words_of_the_command() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("task add rename the parser");
+    let said = team.fails(1, "task dep add 1 1");
+    assert!(said.contains("cannot wait for itself") && said.contains("name another task"), "{said}");
+    let said = team.run("env alice");
+    assert!(said.out.starts_with("env TEAMSTER_ROOT="), "{}", said.out);
+    assert!(said.err.contains("alice runs already"), "{}", said.err);
+    assert_eq!(team.json("env alice")["is_running"], true);
+    assert!(team.run("env bob").err.is_empty());
+    let sent = team.fails(1, "send alice hello");
+    let plan = team.plan("[[task]]\nprompt = \"hello\"\n");
+    let run = team.fails(1, &format!("run {plan}"));
+    assert!([sent, run].iter().all(|said| said.contains("runs commands only")), "words are refused with one code");
+    assert_eq!(team.ok("kill alice"), "alice ended at once");
+    let shown = team.ok("status alice");
+    assert!(shown.contains("ended at once, by a kill or a signal"), "{shown}");
+    for line in ["help --json", "--json help task add", "completions bash --json"] {
+        let said: serde_json::Value = serde_json::from_str(&team.fails(2, line)).unwrap();
+        assert!(said["error"]["message"].as_str().unwrap().contains("there is no JSON of it"), "{line}: {said}");
+    }
+}

@@ -81,7 +81,7 @@ fn a_plan_that_asks_for_what_can_not_be_had_begins_nothing() {
     for (task, code, says) in [
         ("prompt = \"x\"\nagent = \"parrot\"", 1, "there is no agent parrot"),
         ("prompt = \"x\"\nagent = \"cmd:no-such-program\"", 1, "the program of cmd:no-such-program is not there"),
-        ("prompt = \"x\"\nagent = \"shell\"", 2, "which runs commands only"),
+        ("prompt = \"x\"\nagent = \"shell\"", 1, "which runs commands only"),
         ("prompt = \"x\"\nagent = \"cmd:echo | cat\"", 2, "`|` is for a shell, and none runs it"),
         (
             "run = \"x\"\nto = \"alice\"\nagent = \"pi\"\n[[task]]\nrun = \"x\"\nto = \"alice\"\nagent = \"shell\"",
@@ -95,4 +95,16 @@ fn a_plan_that_asks_for_what_can_not_be_had_begins_nothing() {
         assert_eq!(said.code, Some(code), "{task}: {}", said.err);
         assert!(!team.dir().path().exists(), "{task}: nothing was made for it");
     }
+}
+
+#[test]
+fn a_task_for_an_agent_that_nobody_describes_is_refused_as_a_spawn_of_it_is() {
+    let team = Team::new();
+    team.ok("task add --run true");
+    let refused = team.fails(1, "spawn alice --agent claud");
+    assert!(refused.contains("there is no agent claud"), "{refused}");
+    for line in ["task add --agent claud hello", "task edit 1 --agent claud"] {
+        assert_eq!(team.fails(1, line), refused, "{line}");
+    }
+    assert_eq!(team.json("task list")["counts"]["total"], 1);
 }

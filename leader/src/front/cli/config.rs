@@ -104,3 +104,19 @@ fn value_text(value: &Value) -> String {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => value.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::config::{ConfigScope, FileSettings};
+    use crate::verb::Verb;
+
+    #[test]
+    fn the_example_of_an_agent_in_the_help_can_be_pasted_as_it_is() {
+        let notes = Verb::Config.row().notes;
+        let (_, block) = notes.split_once("\n  [agent.").expect("there is one");
+        let block = format!("[agent.{}", block.split("\n\n").next().expect("it has an end"));
+        assert!(block.lines().all(|line| line.len() <= 80), "no line is broken at 80 columns: {block}");
+        let parsed = FileSettings::parse(block.as_bytes(), ConfigScope::User, "help", None);
+        assert_eq!(parsed.expect("it is right").agents[0].0.as_str(), "mine");
+    }
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::wire::api::{EndOutcome, EndedMember};
 
 use super::list;
@@ -146,6 +147,8 @@ fn news_text(news: &EndingNews, now_ms: u64) -> String {
 fn ended_text(ended: &EndedMember) -> String {
     let name = paint(TextTone::Name, ended.name.as_str());
     match &ended.outcome {
+        // By whom is known to who types this.
+        EndOutcome::Left { how: WorkerEnd::Terminated } => format!("{name} ended at once"),
         EndOutcome::Left { how } => format!("{name} {}", paint(TextTone::Plain, &list::left(how))),
         EndOutcome::Refused { task } => {
             let with = task.map(|task| format!(" with task {task}")).unwrap_or_default();
@@ -159,7 +162,6 @@ fn ended_text(ended: &EndedMember) -> String {
 #[cfg(test)]
 mod tests {
     use teamster_protocol::model::id::TaskId;
-    use teamster_protocol::model::roster::WorkerEnd;
 
     use super::*;
 

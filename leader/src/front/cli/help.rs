@@ -19,6 +19,9 @@ const COLUMNS_MAX: usize = 100;
 /// The spaces before the name of a command, and between the name and its one line.
 const INDENT: usize = 2;
 
+/// What clap says of `--help` where that tells more than `-h`.
+const SEE_MORE: &str = "see more with '--help'";
+
 /// `teamster help`.
 #[derive(Debug, clap::Args)]
 pub struct HelpArgs {
@@ -58,7 +61,11 @@ fn help_of(words: &[CommandWord], mut program: Command) -> Result<String, CliErr
         path.push(' ');
         path.push_str(at.get_name());
     }
-    Ok(at.render_help().ansi().to_string())
+    let text = at.render_help();
+    // As `--help` does: of words that may be chosen, what each means is in the long one alone.
+    let is_all = !text.to_string().contains(SEE_MORE);
+    let text = if is_all { text } else { at.render_long_help() };
+    Ok(text.ansi().to_string())
 }
 
 /// All commands, each under the heading of its group, and what holds for every one of them.
@@ -169,9 +176,12 @@ mod tests {
 
     #[test]
     fn the_help_of_a_command_is_what_its_option_prints() {
-        let said = crate::front::cli::program::parse(&["teamster", "task", "add", "--help"].map(Into::into));
-        let said = said.expect_err("it is help").render().to_string();
-        assert_eq!(help_text("task add").expect("a command"), said);
+        for words in ["task add", "task list"] {
+            let line: Vec<_> = format!("teamster {words} --help").split(' ').map(Into::into).collect();
+            let said = crate::front::cli::program::parse(&line).expect_err("it is help").render().to_string();
+            assert_eq!(help_text(words).expect("a command"), said);
+            assert!(!said.contains(SEE_MORE), "{words}: there is no more: {said}");
+        }
         assert!(help_text("ps").expect("a synonym").contains("Also called: ls, ps, members"));
         assert!(help_text("task").expect("a prefix").contains("dep"));
     }

@@ -156,7 +156,7 @@ pub(super) fn tone(state: MemberState) -> TextTone {
 pub(super) fn left(how: &WorkerEnd) -> String {
     match how {
         WorkerEnd::Shutdown => "shut down".to_owned(),
-        WorkerEnd::Terminated => "ended at once, as a signal told it to".to_owned(),
+        WorkerEnd::Terminated => "ended at once, by a kill or a signal".to_owned(),
         WorkerEnd::LeaderGone => "ended because its leader was gone".to_owned(),
         WorkerEnd::AgentGone { reason } => format!("ended because its agent could not go on: {reason}"),
         WorkerEnd::ProviderRefused { reason } => format!("left, as its provider serves it no more: {reason}"),

@@ -40,7 +40,7 @@ pub struct LogsArgs {
 
 /// How many turns are to be shown.
 fn turns_max(text: &str) -> Result<NonZeroUsize, String> {
-    let number = text.parse::<usize>().map_err(|_| "it is not a whole number".to_owned())?;
+    let number = text.parse::<usize>().map_err(|_| "write a whole number, such as 3".to_owned())?;
     NonZeroUsize::new(number).ok_or_else(|| "at least 1 turn has to be shown".to_owned())
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::ffi::OsString;
+use std::num::ParseIntError;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
@@ -68,6 +69,10 @@ fn message(error: &clap::Error, words: &[OsString]) -> String {
         ErrorKind::UnknownArgument => return format!("unexpected argument {}", named(ContextKind::InvalidArg)),
         ErrorKind::MissingRequiredArgument => return missing(error),
         ErrorKind::ValueValidation if let Some(missing) = missing_behind_numbers(error, words) => return missing,
+        ErrorKind::ValueValidation if error.source().is_some_and(|why| why.is::<ParseIntError>()) => {
+            let (value, argument) = (named(ContextKind::InvalidValue), named(ContextKind::InvalidArg));
+            return format!("invalid value '{value}' for '{argument}': write a whole number, such as 3");
+        }
         _ => {}
     }
     let text = error.render().to_string();
@@ -102,9 +107,10 @@ fn missing_behind_numbers(error: &clap::Error, words: &[OsString]) -> Option<Str
 }
 
 fn hint(error: &clap::Error, words: &[OsString]) -> String {
-    let unknown = match error.get(ContextKind::InvalidSubcommand) {
-        Some(ContextValue::String(word)) => Some(word.as_str()),
-        Some(_) | None => None,
+    let unknown = match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) => Some(word.as_str()),
+        // Where one is missing, that is the command before it.
+        _ => None,
     };
     let (command, path) = command_of(words, unknown);
     if let Some(word) = unknown {
@@ -247,6 +253,10 @@ mod tests {
             "task dep add 3 build",
             "li\u{1b}[31mst",
             "kill a\u{1b}[31m\nb",
+            "events -n many",
+            "run plan.toml -w x",
+            "--json",
+            "task --json",
         ];
         insta::assert_snapshot!(lines.map(told).join("\n"), @r#"
         $ tasl list
@@ -342,6 +352,18 @@ mod tests {
         $ kill a\u{1b}[31m\nb
         invalid value 'a b' for '<NAME>...': "a\u{1b}[31m\nb" is not a name: use 1 to 40 of a-z, 0-9 and -
           see teamster kill --help
+        $ events -n many
+        invalid value 'many' for '--last <N>': write a whole number, such as 3
+          see teamster events --help
+        $ run plan.toml -w x
+        invalid value 'x' for '--workers <N>': write a whole number, such as 3
+          see teamster run --help
+        $ --json
+        a command is missing
+          see teamster --help
+        $ task --json
+        a command is missing
+          see teamster task --help
         "#);
     }
 }

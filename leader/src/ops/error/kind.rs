@@ -152,8 +152,10 @@ impl FailureOfKind for RunError {
             RunError::Leadership(error) => error.kind(),
             RunError::Team(error) => error.kind(),
             RunError::Spawn(error) => error.kind(),
-            RunError::PromptForShell { .. } | RunError::TooFewWorkers { .. } => OpsErrorKind::Usage,
-            RunError::Unfinished { .. }
+            RunError::TooFewWorkers { .. } => OpsErrorKind::Usage,
+            // As where the words are sent, or put on the board.
+            RunError::PromptForShell { .. }
+            | RunError::Unfinished { .. }
             | RunError::Nothing
             | RunError::Place { .. }
             | RunError::Agent { .. }

@@ -9,6 +9,7 @@ use teamster_protocol::model::task::{NewTask, TaskWork};
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{BoardChange, TaskCommand, Team, TeamError, worker_life};
 
+use crate::ops::agents::must_be_agent;
 use crate::ops::budget::WantedBudget;
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
@@ -59,9 +60,12 @@ pub async fn add(session: &Session, wanted: WantedTask, wish: WakeWish) -> Resul
     session.config.task_limits().apply(&mut new);
     // Refused before anything is made: a typo must not leave an empty team behind.
     new.check().map_err(TeamError::from)?;
+    let view = session.dir.exists().then(|| session.view()).transpose()?;
+    if let Some(agent) = &new.agent {
+        must_be_agent(&session.config, view.as_ref(), agent)?;
+    }
     if let Some(to) = &new.to {
-        if session.dir.exists() {
-            let view = session.view()?;
+        if let Some(view) = view {
             session.must_be_member(&view, to)?;
             view.roster()
                 .member(to)?

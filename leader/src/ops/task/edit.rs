@@ -8,6 +8,7 @@ use teamster_protocol::model::task::{FieldChange, NewTask, TaskChanges, TaskWork
 use teamster_protocol::team::{BoardChange, TaskCommand};
 
 use super::add::must_be_title;
+use crate::ops::agents::must_be_agent;
 use crate::ops::budget::WantedBudget;
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
@@ -43,6 +44,9 @@ pub fn edit(session: &Session, id: TaskId, wanted: WantedEdit) -> Result<BoardCh
     session.authorize(Verb::TaskEdit)?;
     wanted.title.as_deref().map_or(Ok(()), must_be_title)?;
     let mut team = session.team()?;
+    if let Some(FieldChange::Set(agent)) = &wanted.agent {
+        must_be_agent(&session.config, Some(&session.view()?), agent)?;
+    }
     let changes = changes_of(&team.new_task(id)?, wanted);
     if changes.budget.is_some() && session.caller != Address::Lead {
         return Err(OpsError::refused(

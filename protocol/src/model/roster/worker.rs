@@ -133,7 +133,7 @@ impl WorkerEnd {
     pub fn sentence(&self) -> String {
         match self {
             WorkerEnd::Shutdown => "it was asked to end".to_owned(),
-            WorkerEnd::Terminated => "a signal told it to end".to_owned(),
+            WorkerEnd::Terminated => "a kill or a signal ended it".to_owned(),
             WorkerEnd::LeaderGone => "its leader is gone".to_owned(),
             WorkerEnd::AgentGone { reason } => format!("its agent is gone: {reason}"),
             WorkerEnd::ProviderRefused { reason } => format!("its provider serves it no more: {reason}"),
