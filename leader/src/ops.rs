@@ -8,6 +8,7 @@ pub mod budget;
 mod call_message;
 pub mod caller;
 pub mod cleanup;
+pub mod completions;
 pub mod config;
 pub mod config_files;
 pub mod connect;

@@ -172,3 +172,30 @@ fn who_only_looks_in_a_new_repository_is_told_how_to_begin() {
     }
     assert!(!team.dir().path().exists(), "to look makes no team");
 }
+
+#[test]
+fn what_a_shell_offers_is_what_may_follow() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("task add rename the parser");
+    let offered = |line: &str| {
+        let mut tab = team.command(&format!("-- teamster {line}"));
+        tab.arg("").env("TEAMSTER_COMPLETE", "fish");
+        let said = team.start_command(tab).ends();
+        assert_eq!(said.code, Some(0), "{line}: {}", said.err);
+        let words = said.out.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned());
+        words.filter(|word| !word.starts_with('-')).collect::<Vec<_>>()
+    };
+    assert_eq!(offered("stop"), ["alice"]);
+    assert_eq!(offered("task show"), ["1"]);
+    assert_eq!(offered("task assign 1"), ["1", "alice"], "one more number, or the member");
+    assert!(offered("dm").contains(&"lead".to_owned()));
+    let agents = offered("spawn bob --agent");
+    assert!(["claude", "pi", "shell"].iter().all(|agent| agents.iter().any(|word| word == agent)), "{agents:?}");
+    let verbs = offered("help");
+    assert!(verbs.contains(&"spawn".to_owned()) && verbs.contains(&"task".to_owned()), "{verbs:?}");
+    assert!(!verbs.contains(&"add".to_owned()), "what follows task does not follow help: {verbs:?}");
+    let below = offered("help task");
+    assert!(below.contains(&"add".to_owned()) && !below.contains(&"spawn".to_owned()), "{below:?}");
+    assert_eq!(offered("help task dep"), ["add", "ls", "rm"]);
+}

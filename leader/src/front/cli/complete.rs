@@ -2,7 +2,6 @@
 //! and teams are offered as they are at that moment. `completions` prints what tells a shell to do so.
 
 use std::any::TypeId;
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use clap::builder::StyledStr;
@@ -11,28 +10,21 @@ use clap_complete::Shell;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
 use teamster_protocol::model::approval::QuestionName;
-use teamster_protocol::model::id::{Address, LEAD, MemberName, TaskId, TeamName};
-use teamster_protocol::model::task::TaskStatus;
-use teamster_protocol::team::TeamView;
+use teamster_protocol::model::id::{Address, AgentName, MemberName, TaskId, TeamName};
 
 use super::print::PagerUse;
 use super::words::CommandWord;
 use super::{CliError, ExitStatus, print};
-use crate::ops::approvals::approvals;
+use crate::ops::completions::{OfferedKind, OfferedWord, command_words, completions};
 use crate::ops::session::Session;
-use crate::ops::teams::team_names;
-use crate::ops::text::{harmless, shorten};
 use crate::ops::why::WhySubject;
-use crate::verb::{Verb, VerbListing};
 
 /// The variable by which a shell asks for completions; its value is the name of the shell.
 const VARIABLE: &str = "TEAMSTER_COMPLETE";
-/// Tasks that are offered at once: more would fill the terminal. Unfinished ones come first.
-const TASKS_OFFERED_MAX: usize = 100;
-/// The width of a task's title that is shown beside its number.
-const TITLE_COLUMNS_MAX: usize = 50;
 /// The only command whose member must not be there yet.
 const MAKES_MEMBERS: &str = "spawn";
+/// The command whose numbers are followed by a member, which the shell can not tell from one more of them.
+const ENDS_WITH_MEMBER: &str = "assign";
 
 /// Answers the shell, if it is a shell that asks. Returns what the process is to exit with then.
 ///
@@ -82,95 +74,73 @@ pub(super) fn print_script(
 
 /// The command with what may be typed for each argument, by the type that the argument has.
 fn with_candidates(command: Command, name: &str) -> Command {
-    let makes_members = name == MAKES_MEMBERS;
-    command.mut_args(|arg| offer(arg, makes_members)).mut_subcommands(|below| {
+    command.mut_args(|arg| offer(arg, name)).mut_subcommands(|below| {
         let name = below.get_name().to_owned();
         with_candidates(below, &name)
     })
 }
 
-fn offer(arg: Arg, makes_members: bool) -> Arg {
+fn offer(arg: Arg, command: &str) -> Arg {
     let parsed = arg.get_value_parser().type_id();
-    let candidates = if parsed == TypeId::of::<MemberName>() && !makes_members {
-        ArgValueCandidates::new(|| members(&[]))
+    let candidates = if parsed == TypeId::of::<MemberName>() && command != MAKES_MEMBERS {
+        ArgValueCandidates::new(|| offered(&[OfferedKind::Members]))
     } else if parsed == TypeId::of::<Address>() {
-        ArgValueCandidates::new(|| members(&[LEAD]))
+        ArgValueCandidates::new(|| offered(&[OfferedKind::Mailboxes]))
+    } else if parsed == TypeId::of::<WhySubject>() || (parsed == TypeId::of::<TaskId>() && command == ENDS_WITH_MEMBER)
+    {
+        ArgValueCandidates::new(|| offered(&[OfferedKind::Tasks, OfferedKind::Members]))
     } else if parsed == TypeId::of::<TaskId>() {
-        ArgValueCandidates::new(tasks)
-    } else if parsed == TypeId::of::<WhySubject>() {
-        ArgValueCandidates::new(|| tasks().into_iter().chain(members(&[])).collect())
+        ArgValueCandidates::new(|| offered(&[OfferedKind::Tasks]))
     } else if parsed == TypeId::of::<QuestionName>() {
-        ArgValueCandidates::new(questions)
+        ArgValueCandidates::new(|| offered(&[OfferedKind::Questions]))
+    } else if parsed == TypeId::of::<AgentName>() {
+        ArgValueCandidates::new(|| offered(&[OfferedKind::Agents]))
     } else if parsed == TypeId::of::<CommandWord>() {
-        ArgValueCandidates::new(command_words)
+        ArgValueCandidates::new(words_of_help)
     } else if parsed == TypeId::of::<TeamName>() {
-        ArgValueCandidates::new(teams)
+        ArgValueCandidates::new(|| offered(&[OfferedKind::Teams]))
     } else {
         return arg;
     };
     arg.add(candidates)
 }
 
-/// The team that the words typed so far are about. Nothing can be said at a prompt, so where there is none, nothing is
-/// offered; and who presses Tab has not asked for anything to be changed.
-fn session() -> Option<Session> {
+/// The words typed so far, of which the last one is to be completed.
+fn typed() -> Vec<String> {
     let words: Vec<OsString> = std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
+    words.into_iter().filter_map(|word| word.into_string().ok()).collect()
+}
+
+/// The team that the words typed so far are about; none where there is none.
+fn session() -> Option<Session> {
+    let words = typed();
     let option = |name: &str| {
-        let texts: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
-        let inline = texts.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-        let apart = texts.iter().position(|word| *word == name).and_then(|at| texts.get(at + 1).copied());
+        let inline = words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        let apart = words.iter().position(|word| word == name).and_then(|at| words.get(at + 1)).map(String::as_str);
         inline.or(apart).map(str::to_owned)
     };
     let team = option("--team").and_then(|team| team.parse().ok());
     Session::to_look(option("--root").map(Into::into), team).ok()
 }
 
-fn view() -> Option<TeamView> {
-    session()?.view().ok()
+fn offered(kinds: &[OfferedKind]) -> Vec<CompletionCandidate> {
+    let Some(session) = session() else { return Vec::new() };
+    candidates(kinds.iter().flat_map(|kind| completions(&session, *kind)))
 }
 
-fn members(besides: &[&'static str]) -> Vec<CompletionCandidate> {
-    let Some(view) = view() else { return Vec::new() };
-    let names = view.roster().members().map(|(name, _)| name.to_string());
-    names.chain(besides.iter().map(|name| (*name).to_owned())).map(CompletionCandidate::new).collect()
+/// What may follow the words behind `help`.
+fn words_of_help() -> Vec<CompletionCandidate> {
+    let words = typed();
+    let behind = words.iter().skip_while(|word| *word != "help").skip(1).map(String::as_str);
+    let mut behind: Vec<&str> = behind.filter(|word| !word.starts_with('-')).collect();
+    // The one that is being typed.
+    behind.pop();
+    candidates(command_words(&behind))
 }
 
-fn tasks() -> Vec<CompletionCandidate> {
-    let Some(view) = view() else { return Vec::new() };
-    let is_open = |status: &TaskStatus| match status {
-        TaskStatus::Pending { .. } | TaskStatus::InProgress { .. } => true,
-        TaskStatus::Completed { .. } | TaskStatus::Failed { .. } | TaskStatus::Cancelled => false,
+fn candidates(words: impl IntoIterator<Item = OfferedWord>) -> Vec<CompletionCandidate> {
+    let candidate = |(order, OfferedWord { word, about }): (usize, OfferedWord)| {
+        CompletionCandidate::new(word).display_order(Some(order)).help(about.map(StyledStr::from))
     };
-    let (open, over): (Vec<_>, Vec<_>) = view.board().tasks().partition(|(_, task)| is_open(&task.status));
-    let offered = open.into_iter().chain(over.into_iter().rev()).take(TASKS_OFFERED_MAX);
-    let candidates = offered.enumerate().map(|(order, (id, _))| {
-        // Without a title it can be completed as well.
-        let title = view.new_task(id).map(|task| shorten(&harmless(&task.title), TITLE_COLUMNS_MAX).into_owned());
-        let candidate = CompletionCandidate::new(id.to_string()).display_order(Some(order));
-        candidate.help(title.ok().map(StyledStr::from))
-    });
-    candidates.collect()
-}
-
-/// The questions for permission that wait, oldest first.
-fn questions() -> Vec<CompletionCandidate> {
-    let open = session().and_then(|session| approvals(&session).ok()).map(|open| open.approvals).unwrap_or_default();
-    let candidates = open.into_iter().enumerate().map(|(order, row)| {
-        let title = shorten(&harmless(&row.title), TITLE_COLUMNS_MAX).into_owned();
-        CompletionCandidate::new(row.id.to_string()).display_order(Some(order)).help(Some(title.into()))
-    });
-    candidates.collect()
-}
-
-/// The words that a command may begin with, and those that follow `task`.
-fn command_words() -> Vec<CompletionCandidate> {
-    let shown = Verb::ALL.iter().map(|verb| verb.row()).filter(|row| row.listing == VerbListing::Shown);
-    let words: BTreeSet<&str> = shown.flat_map(|row| row.path.split(' ')).collect();
-    words.into_iter().map(CompletionCandidate::new).collect()
-}
-
-/// The teams below the root.
-fn teams() -> Vec<CompletionCandidate> {
-    let names = session().and_then(|session| team_names(&session).ok()).unwrap_or_default();
-    names.into_iter().map(|team| CompletionCandidate::new(team.to_string())).collect()
+    words.into_iter().enumerate().map(candidate).collect()
 }
