@@ -175,7 +175,7 @@ impl LeaderCore {
             LeaderEvent::NotPrepared { name, why } => {
                 if let Some(MemberPhase::Preparing { ask, .. }) = self.members.get(&name) {
                     let ask = *ask;
-                    self.forget_member(&name, died(why.clone()));
+                    self.forget_member(&name, death_by(why.clone()));
                     self.answer(ask, Err(why));
                 }
             }
@@ -405,7 +405,7 @@ fn reason(how: &WorkerEnd) -> &str {
     }
 }
 
-fn died(reason: String) -> WorkerEnd {
+fn death_by(reason: String) -> WorkerEnd {
     WorkerEnd::Died { reason }
 }
 

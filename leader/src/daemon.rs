@@ -239,9 +239,9 @@ impl LeaderDaemon<'_> {
             tokio::select! {
                 Some(input) = self.queue.recv() => self.take_input(input),
                 change = watch.changed() => self.look(&followed, &change),
-                () = until(tick) => self.feed(LeaderEvent::Tick),
+                () = wait_until_clock(tick) => self.feed(LeaderEvent::Tick),
                 _ = signals.next() => self.feed(LeaderEvent::Interrupted),
-                () = told(&mut let_go) => return LeaderEnd::Ended,
+                () = wait_to_be_let_go(&mut let_go) => return LeaderEnd::Ended,
             }
         }
     }
@@ -378,7 +378,7 @@ impl LeaderDaemon<'_> {
 }
 
 /// Waits until the receiver is told; for ever if its sender is gone or was heard already.
-async fn told(let_go: &mut Option<oneshot::Receiver<()>>) {
+async fn wait_to_be_let_go(let_go: &mut Option<oneshot::Receiver<()>>) {
     if let Some(receiver) = let_go {
         let told = receiver.await;
         // The receiver has given its answer and must not be asked a second time.
@@ -390,7 +390,8 @@ async fn told(let_go: &mut Option<oneshot::Receiver<()>>) {
     std::future::pending().await
 }
 
-async fn until(at_ms: Option<u64>) {
+/// Waits until a time of the clock; for ever for none.
+async fn wait_until_clock(at_ms: Option<u64>) {
     match at_ms {
         Some(at_ms) => sleep_until(Instant::now() + Duration::from_millis(at_ms.saturating_sub(now_ms()))).await,
         None => std::future::pending().await,

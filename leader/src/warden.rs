@@ -59,7 +59,7 @@ pub fn after() -> Option<ProcessIdentity> {
 /// came meanwhile come now. To be called before there is a second thread; does nothing where there is no warden.
 pub fn unblock() {
     if is_above() {
-        heard().thread_unblock().expect("a set of signals that exist can be unblocked");
+        heeded_signals().thread_unblock().expect("a set of signals that exist can be unblocked");
     }
 }
 
@@ -118,9 +118,9 @@ impl Warden {
             }
         }
         prctl::set_child_subreaper(true).map_err(failed("adopt orphans"))?;
-        heard().thread_block().map_err(failed("block signals"))?;
+        heeded_signals().thread_block().map_err(failed("block signals"))?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        let ears = SignalFd::with_flags(&heard(), flags).map_err(failed("listen to signals"))?;
+        let ears = SignalFd::with_flags(&heeded_signals(), flags).map_err(failed("listen to signals"))?;
         // By its name, not by what runs: a program that was replaced meanwhile is the one to start next.
         let program = env::current_exe().map_err(|error| ("find out the own program", error))?;
         let group = if File::open("/dev/tty").is_ok() { ChildGroup::Shared } else { ChildGroup::Own };
@@ -323,7 +323,7 @@ impl Warden {
 }
 
 /// The signals that a warden takes from its ears.
-fn heard() -> SigSet {
+fn heeded_signals() -> SigSet {
     let mut heard = SigSet::from_iter([Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT]);
     // A warden that was started so as to survive its terminal (`nohup`) does not listen for the terminal's end: a
     // blocked signal would arrive although it is ignored.

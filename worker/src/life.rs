@@ -209,7 +209,7 @@ impl StartedWorker {
             news = self.hands.agent.news() => WorldEvent::News(news),
             change = self.watch.changed() => WorldEvent::Change(change),
             change = self.links.changed() => WorldEvent::Link(change),
-            () = at(tick) => WorldEvent::Tick,
+            () = wait_until_clock(tick) => WorldEvent::Tick,
         }
     }
 
@@ -273,7 +273,7 @@ fn waits_for_the_disk(action: &WorkerAction) -> bool {
 }
 
 /// Waits until a time of the clock; for ever for none.
-async fn at(at_ms: Option<u64>) {
+async fn wait_until_clock(at_ms: Option<u64>) {
     match at_ms {
         Some(at_ms) => tokio::time::sleep(Duration::from_millis(at_ms.saturating_sub(clock::now_ms()))).await,
         None => pending().await,

@@ -10,7 +10,7 @@ use teamster_protocol::model::roster::{AfterLeaving, Member, MemberPresence, Sta
 
 use super::leaving::MemberLeaving;
 use super::member::{FoundLink, MemberPhase, MemberWorker, ShortageKnown, TurnOpen, WorkerOrigin};
-use super::{DeadBefore, LeaderAction, LeaderCore, died, ms};
+use super::{DeadBefore, LeaderAction, LeaderCore, death_by, ms};
 
 /// One member by the roster and by its worker's lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl LeaderCore {
     /// is gone.
     fn withdraw_half_started(&mut self, seen: &MemberSeen) {
         if let (MemberPresence::Expected { .. }, LockSeen::Free) = (&seen.presence, seen.lock) {
-            self.bury_for_good(&seen.name, died("its leader died while it was being started".to_owned()));
+            self.bury_for_good(&seen.name, death_by("its leader died while it was being started".to_owned()));
         }
     }
 
@@ -257,5 +257,5 @@ impl LeaderCore {
 
 /// All that is known of a worker that this leader did not launch.
 fn vanished() -> WorkerEnd {
-    died("its worker is gone".to_owned())
+    death_by("its worker is gone".to_owned())
 }

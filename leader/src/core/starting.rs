@@ -10,7 +10,7 @@ use teamster_protocol::wire::api::{SpawnRequest, SpawnedMember};
 use super::leaving::MemberLeaving;
 use super::member::WorkerPulse;
 use super::member::{AbandonedStart, AbandonedThen, MemberPhase, MemberWorker, ShortageKnown, StartReason};
-use super::{AskId, LeaderAction, LeaderAnswer, LeaderCore, StartFault, died, is_death, ms, reason};
+use super::{AskId, LeaderAction, LeaderAnswer, LeaderCore, StartFault, death_by, is_death, ms, reason};
 
 impl LeaderCore {
     pub(super) fn spawn(&mut self, ask: AskId, request: SpawnRequest) {
@@ -46,7 +46,7 @@ impl LeaderCore {
         let Some(MemberPhase::Preparing { ask, abandoned }) = self.members.get_mut(&name) else { return };
         let ask = *ask;
         if let Some(AbandonedStart { why, .. }) = abandoned.take() {
-            self.end_member(&name, died(why.clone()));
+            self.end_member(&name, death_by(why.clone()));
             return self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
         }
         self.launch(now_ms, name, StartReason::Asked { ask, workspace });
@@ -95,14 +95,14 @@ impl LeaderCore {
             (StartReason::Asked { ask, .. }, abandoned, fault) => {
                 let (why, fault) = abandoned.map_or((why, fault), |abandoned| (abandoned.why, StartFault::Worker));
                 let how = match fault {
-                    StartFault::Worker | StartFault::Spare => died(why.clone()),
+                    StartFault::Worker | StartFault::Spare => death_by(why.clone()),
                     StartFault::Machine => WorkerEnd::NotStarted { reason: why.clone() },
                 };
                 self.end_member(&name, how);
                 self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
             }
-            (StartReason::Again { .. }, Some(AbandonedStart { why, .. }), _) => self.end_member(&name, died(why)),
-            (StartReason::Again { .. }, None, StartFault::Worker) => self.member_died(now_ms, name, died(why)),
+            (StartReason::Again { .. }, Some(AbandonedStart { why, .. }), _) => self.end_member(&name, death_by(why)),
+            (StartReason::Again { .. }, None, StartFault::Worker) => self.member_died(now_ms, name, death_by(why)),
             // A want of the machine is no death, and the cause of the last death is written already.
             (StartReason::Again { how, shortage }, None, StartFault::Machine) => {
                 if shortage == ShortageKnown::NotYet {
@@ -123,7 +123,7 @@ impl LeaderCore {
                 if worker.started_by() == StartedBy::Leader && self.down.is_none() && is_death(&how) =>
             {
                 let how = match &worker.pulse {
-                    WorkerPulse::Killed { why } => died(why.clone()),
+                    WorkerPulse::Killed { why } => death_by(why.clone()),
                     WorkerPulse::Answers | WorkerPulse::Asked { .. } | WorkerPulse::Hung { .. } => how,
                 };
                 self.member_died(now_ms, name, how);

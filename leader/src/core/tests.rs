@@ -263,7 +263,7 @@ fn force_goes_past_a_turn_that_is_being_finished_and_a_gentler_ask_never_lowers_
     assert_eq!(scene.ask(LeaderAsk::Kill { name: name("ada") }), [], "a second one would start the time anew");
     let killed = scene.later(TERM_GRACE);
     assert!(killed.contains(&signal("ada", Signal::Kill)), "{killed:?}");
-    let gone = scene.exit("ada", died("killed by SIGKILL".to_owned()));
+    let gone = scene.exit("ada", death_by("killed by SIGKILL".to_owned()));
     assert_eq!(answers(&gone).iter().map(|(ask, _)| *ask).collect::<Vec<_>>(), [1, 2, 3, 4]);
 }
 

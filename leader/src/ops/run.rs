@@ -51,7 +51,7 @@ pub use tally::TaskTally;
 
 use budget::RunBudget;
 use crew::CrewMember;
-use drain::{CrewStanding, RunEnd, until};
+use drain::{CrewStanding, RunEnd, wait_for_deadline};
 use news::EventMaker;
 use outline::{OutlineRequest, ReadTeam, RunOutline, planned_tasks};
 use places::{CrewPlace, CrewPlaces};
@@ -321,7 +321,7 @@ impl<'a> Run<'a> {
             tokio::select! {
                 Some(spawned) = spawning.next() => drop(spawned.map_err(RunError::Spawn)?),
                 () = interrupts.next() => return Ok(Some(RunEnd::Interrupted)),
-                () = until(deadline) => return Ok(Some(RunEnd::TimedOut)),
+                () = wait_for_deadline(deadline) => return Ok(Some(RunEnd::TimedOut)),
             }
         }
         drop(spawning);

@@ -184,12 +184,13 @@ async fn until_idle(session: &Session, mut listener: impl FnMut(WaitNews)) -> Re
         };
         tokio::select! {
             _ = watch.changed() => {}
-            () = until(look_again) => {}
+            () = wait_until(look_again) => {}
         }
     }
 }
 
-async fn until(time: Option<Instant>) {
+/// Waits until a time; for ever for none.
+async fn wait_until(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,

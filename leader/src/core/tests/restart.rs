@@ -114,7 +114,7 @@ fn who_is_killed_for_hanging_or_while_it_starts_again_is_dismissed_only_by_a_per
 fn one_that_is_started_again_may_be_at_work_before_it_is_known_to_be_ready_and_refuse_to_end() {
     let mut scene = Scene::new();
     scene.see(runs("ada", StartedBy::Leader));
-    scene.exit("ada", died("it broke".to_owned()));
+    scene.exit("ada", death_by("it broke".to_owned()));
     assert!(scene.later(Duration::from_secs(1)).contains(&LeaderAction::Launch { name: name("ada") }));
     assert_eq!(scene.shutdown("ada", WhenBusy::Refuse), []);
     assert!(asked_to(WhenBusy::Refuse, &scene.feed(LeaderEvent::Ready { name: name("ada"), pid: 9 })));

@@ -20,7 +20,7 @@ fn left_so(how: WorkerEnd, then: AfterLeaving, lock: LockSeen) -> MemberSeen {
 }
 
 fn vanished() -> WorkerEnd {
-    died("its worker is gone".to_owned())
+    death_by("its worker is gone".to_owned())
 }
 
 fn is_given_up(actions: &[LeaderAction]) -> bool {
@@ -130,7 +130,7 @@ fn nobody_starts_again_who_was_started_by_hand_or_dismissed_or_left_in_order() {
 #[test]
 fn a_new_leader_withdraws_who_was_half_started_and_no_later_look_does() {
     let expected = || seen("ada", MemberPresence::Expected { since_ms: 1 }, LockSeen::Free);
-    let why = died("its leader died while it was being started".to_owned());
+    let why = death_by("its leader died while it was being started".to_owned());
     assert_eq!(Scene::new().feed(first(expected())), [buried("ada", why)]);
     assert_eq!(Scene::new().see(expected()), [], "another command may be about to start it by hand");
 }

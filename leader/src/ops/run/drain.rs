@@ -67,8 +67,8 @@ impl Run<'_> {
             tokio::select! {
                 _ = watch.changed() => {}
                 () = interrupts.next() => return Ok(RunEnd::Interrupted),
-                () = until(deadline) => return Ok(RunEnd::TimedOut),
-                () = until(budget_look) => {}
+                () = wait_for_deadline(deadline) => return Ok(RunEnd::TimedOut),
+                () = wait_for_deadline(budget_look) => {}
             }
         }
     }
@@ -160,7 +160,8 @@ impl Run<'_> {
     }
 }
 
-pub(super) async fn until(deadline: Option<Instant>) {
+/// Waits until a time is over; for ever for none.
+pub(super) async fn wait_for_deadline(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,

@@ -15,7 +15,7 @@ use teamster_protocol::model::task::BoardRefusal;
 use teamster_protocol::wire::api::LeaderApiClient;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::drain::{RunEnd, until};
+use super::drain::{RunEnd, wait_for_deadline};
 use super::news::{RunEvent, RunNews, RunReport, StopCause};
 use super::{Run, RunInterrupts};
 use crate::ops::error::run::RunError;
@@ -77,7 +77,7 @@ impl Run<'_> {
                 () = &mut dismissed, if !crew_ended => crew_ended = true,
                 _ = watch.changed() => {}
                 () = interrupts.next() => return self.stop_all(StopCause::Interrupted).await,
-                () = until(deadline) => return self.stop_all(StopCause::TimedOut).await,
+                () = wait_for_deadline(deadline) => return self.stop_all(StopCause::TimedOut).await,
             }
         }
     }
