@@ -37,6 +37,9 @@ use hanging::HangingError;
 pub use kind::OpsErrorKind;
 use run::RunError;
 
+/// The way out where a leader ended while it was asked.
+const DONE_BEFORE: &str = "it may have done it before: see teamster status, and ask again if not";
+
 /// Why an operation did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum OpsError {
@@ -279,12 +282,8 @@ impl OpsError {
             OpsError::Call(ClientError::Call(error)) if error.code() == code::OTHER_VERSION => {
                 Some("end it with the teamster that started it: teamster down".to_owned())
             }
-            OpsError::Call(ClientError::Call(error)) if error.code() == code::ENDED => {
-                Some("nothing was done: ask again, and the next leader answers".to_owned())
-            }
-            OpsError::Call(ClientError::RestartNeeded(_)) => {
-                Some("it may have done it before: see teamster status, and ask again if not".to_owned())
-            }
+            OpsError::Call(ClientError::Call(error)) if error.code() == code::ENDED => Some(DONE_BEFORE.to_owned()),
+            OpsError::Call(ClientError::RestartNeeded(_)) => Some(DONE_BEFORE.to_owned()),
             OpsError::Serve(ServeError::Led { .. }) => {
                 Some("see teamster status; end it with teamster down".to_owned())
             }

@@ -38,7 +38,7 @@ pub mod code {
     pub const CORRUPT: i32 = 4;
     /// The system refused: disk, processes, descriptors.
     pub const SYSTEM: i32 = 5;
-    /// The leader has stopped taking requests: it ends, or hands over to the next. Nothing was done.
+    /// The leader ends or hands over to the next, and can not tell what came of the request: as a lost connection.
     pub const ENDED: i32 = 6;
 }
 
