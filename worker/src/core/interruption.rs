@@ -51,7 +51,7 @@ impl WorkerCore {
 
     /// The agent has ended the turn that runs. If that was interrupted, the agent is prompted again.
     pub(super) fn go_on_if_interrupted(&mut self, now_ms: u64, end: &TurnEnd, said: &str) -> InterruptedTurn {
-        let may_go_on = self.may_go_on();
+        let (may_go_on, is_leaving) = (self.may_go_on(), self.leave.is_some());
         let WorkPhase::Turn(turn) = &mut self.phase else { return InterruptedTurn::Over };
         if !matches!(turn.ending, Some(TurnStop::Interrupted)) {
             return InterruptedTurn::Over;
@@ -68,6 +68,11 @@ impl WorkerCore {
         }
         turn.used_by_then = turn.usage;
         let is_limited = turn.limit.is_some();
+        if is_limited && is_leaving {
+            // Nobody waits for the provider in a worker that ends: the task goes back.
+            turn.ending = Some(TurnStop::Leaving);
+            return InterruptedTurn::Over;
+        }
         self.join_texts(Some(said));
         if is_limited {
             // The prompt as it is now is given after the wait.
@@ -109,6 +114,11 @@ impl WorkerCore {
             // Its texts wait again, and are handed on like any.
             TurnFor::Texts | TurnFor::Queued => {}
         }
+    }
+
+    /// Whether the turn that runs was interrupted, and its agent has not ended it yet.
+    pub(super) fn is_interrupted(&self) -> bool {
+        matches!(&self.phase, WorkPhase::Turn(turn) if matches!(turn.ending, Some(TurnStop::Interrupted)))
     }
 
     /// Whether a turn can be gone on with: not if the worker is to end without it.

@@ -20,13 +20,13 @@ impl WorkerCore {
     pub(super) fn renew_if_full(&mut self, turn: &mut RunningTurn, end: &TurnEnd) {
         match end {
             TurnEnd::Completed if turn.reads_text() => self.is_renewed = false,
-            TurnEnd::Failed { fault: AgentFault::Prompt, .. }
-                if turn.is_context_full
-                    && turn.ending.is_none()
-                    && self.leave.is_none()
-                    && self.agent == AgentSleep::Awake =>
-            {
-                turn.goes_back = !std::mem::replace(&mut self.is_renewed, true);
+            TurnEnd::Failed { fault: AgentFault::Prompt, .. } if turn.is_context_full && turn.ending.is_none() => {
+                turn.goes_back = !self.is_renewed;
+                // A worker that ends leaves the conversation to the next life, which meets the same.
+                if self.leave.is_some() || self.agent != AgentSleep::Awake {
+                    return;
+                }
+                self.is_renewed = true;
                 self.take_queue_back();
                 self.agent = AgentSleep::FallingAsleep;
                 self.act(WorkerAction::RenewConversation);

@@ -107,6 +107,10 @@ impl WorkerCore {
         let Some(handed) = self.handed.get_mut(&id) else { return };
         if let ReceiptState::Lost { reason } = state {
             let handed = self.handed.remove(&id).expect("it was there a moment ago");
+            if handed.role == TextRole::Steer && self.is_interrupted() {
+                // An agent that is told to stop throws away what it kept for later: the next prompt of the turn has it.
+                return handed.texts.into_iter().rev().for_each(|text| self.texts.push_front(text));
+            }
             return self.take_back(handed, reason, TakenBack::Again);
         }
         if !handed.state.advance(state.clone()) {

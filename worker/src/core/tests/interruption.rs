@@ -137,3 +137,35 @@ fn one_that_runs_into_its_providers_limit_is_begun_again_with_all_of_it() {
     let [WorkerAction::StartTurn { work, texts, .. }] = &actions[..] else { panic!("{actions:?}") };
     assert_eq!((work.text(), &texts[..]), (AGAIN, &[TEXT][..]));
 }
+
+#[test]
+fn what_an_interrupted_agent_throws_away_is_in_its_next_prompt() {
+    let mut core = working(PromptKind::Conversation);
+    let what = WorkerAsk::Steer { text: "mind the tests".to_owned(), haste: SteerHaste::Patient };
+    let actions = core.step(NOW_MS, WorkerEvent::Called { call: CallId(6), what });
+    let Some(WorkerAction::Steer { of, text }) = actions.last() else { panic!("{actions:?}") };
+    let (of, text) = (of.clone(), text.clone());
+    let id = text.id;
+    core.step(NOW_MS, WorkerEvent::Steered { of, text, outcome: Ok(ReceiptState::Accepted) });
+    interrupt(&mut core);
+    let lost = ReceiptState::Lost { reason: "taken out of its queue".to_owned() };
+    assert_eq!(core.step(NOW_MS, WorkerEvent::Receipt { text: id, state: lost }), []);
+    let actions = aborted(&mut core, "");
+    let Some(WorkerAction::PromptAgent { work, .. }) = actions.last() else { panic!("{actions:?}") };
+    let at = |words: &str| work.text().find(words).unwrap_or_else(|| panic!("{}", work.text()));
+    assert!(at("mind the tests") < at("not that"), "{}", work.text());
+}
+
+#[test]
+fn one_that_meets_a_limit_in_a_worker_that_ends_gives_its_task_back() {
+    let mut core = working(PromptKind::Conversation);
+    core.step(NOW_MS, WorkerEvent::MailArrived(vec![shutdown(1, WhenBusy::Finish)]));
+    interrupt(&mut core);
+    let limit = ProviderLimit { until_ms: Some(NOW_MS + 100_000), reason: "used up".to_owned() };
+    core.step(NOW_MS, WorkerEvent::Limited(limit));
+    let actions = aborted(&mut core, "so far");
+    let goes_back = |action: &WorkerAction| {
+        matches!(action, WorkerAction::Record { attempt: AttemptEnd::Release { why: ReleaseWhy::WorkerLeft, .. }, .. })
+    };
+    assert!(actions.iter().any(goes_back), "{actions:?}");
+}

@@ -46,3 +46,12 @@ fn work_that_no_context_holds_fails_the_second_time() {
     assert!(matches!(attempt(&actions), AttemptEnd::Fail { .. }), "{actions:?}");
     assert!(actions.contains(&WorkerAction::RenewConversation), "the next task is not to meet it: {actions:?}");
 }
+
+#[test]
+fn in_a_worker_that_ends_the_task_goes_back_too_and_nothing_is_renewed() {
+    let mut core = working(PromptKind::Conversation);
+    core.step(NOW_MS, WorkerEvent::MailArrived(vec![shutdown(1, WhenBusy::Finish)]));
+    let actions = full(&mut core);
+    assert!(matches!(attempt(&actions), AttemptEnd::Release { why: ReleaseWhy::WorkerLeft, .. }), "{actions:?}");
+    assert!(!actions.contains(&WorkerAction::RenewConversation), "{actions:?}");
+}
