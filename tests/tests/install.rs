@@ -158,12 +158,14 @@ fn a_shell_completes_members_tasks_and_teams_as_they_are_now() {
         bash.arg(&script).arg(words);
         let said = team.start_command(bash).ends();
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{words}");
-        said.out.lines().filter(|word| !word.starts_with('-')).collect::<Vec<_>>().join(" ")
+        let mut offered: Vec<&str> = said.out.lines().filter(|word| !word.starts_with('-')).collect();
+        offered.sort_unstable();
+        offered.join(" ")
     };
     assert_eq!(complete("teamster kill "), "alice");
     assert_eq!(complete("teamster dm l"), "lead");
     assert_eq!(complete("teamster task cancel "), "1");
-    assert_eq!(complete("teamster why "), "alice 1");
+    assert_eq!(complete("teamster why "), "1 alice");
     assert_eq!(complete("teamster --team "), team.dir().team().as_str());
     assert_eq!(complete("teamster spawn "), "", "a new member has a new name");
     assert_eq!(complete("teamster broadc"), "broadcast");

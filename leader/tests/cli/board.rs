@@ -191,7 +191,7 @@ fn what_the_board_refuses_is_said_with_the_way_out() {
       hint: remove one of these with teamster task dep rm ID DEP
     $ task dep add 1 1
     error: task 1 cannot wait for itself: 1 → 1
-      hint: remove one of these with teamster task dep rm ID DEP
+      hint: name another task: see teamster task list
     $ task dep rm 1 2
     error: task 1 does not wait for task 2
       hint: see teamster task dep ls 1

@@ -43,7 +43,9 @@ fn it_is_refused_and_refuses_as_any_other() {
     let team = Team::new();
     team.ok("up --detach");
     let dave = start(&team, "dave");
-    let line = team.ok("env dave");
+    let line = team.run("env dave");
+    assert_eq!(line.err, "note: dave runs already, so this is refused until teamster shutdown dave\n");
+    let line = line.out.trim_end();
     let mut second = team.sandbox().command("sh");
     second.args(["-c", &format!("exec env {line}")]);
     let second = team.start_command(second).ends();

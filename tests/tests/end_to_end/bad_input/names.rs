@@ -128,7 +128,7 @@ fn tasks_that_would_wait_for_each_other() {
       hint: remove one of these with teamster task dep rm ID DEP
     $ task dep add 2 2
     error: task 2 cannot wait for itself: 2 → 2
-      hint: remove one of these with teamster task dep rm ID DEP
+      hint: name another task: see teamster task list
     ");
     assert_eq!(team.task(1)["waits_for"].as_array().unwrap().len(), 0);
 }

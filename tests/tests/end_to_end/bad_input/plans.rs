@@ -109,7 +109,7 @@ fn mistakes_in_json_and_from_standard_input() {
 #[test]
 fn a_prompt_for_an_agent_that_takes_commands() {
     let team = Team::new();
-    let said = team.fails(2, &format!("run {}", team.plan("[[task]]\nid = \"a\"\nprompt = \"write a poem\"\n")));
+    let said = team.fails(1, &format!("run {}", team.plan("[[task]]\nid = \"a\"\nprompt = \"write a poem\"\n")));
     insta::assert_snapshot!(said, @"
     error: the plan's task `a` has a `prompt`, and the workers drive shell, which runs commands only
       hint: write `run` instead of `prompt`, or choose an agent with --agent
