@@ -74,23 +74,15 @@ impl SparePlace {
             }
         }
     }
-}
 
-impl SparePlace {
     /// Gives up the place, and returns the worker that is to be ended. Until it has, it is known as the leader's own:
     /// whoever looks for orphans meanwhile is not to end it, too.
     fn close(&mut self) -> Option<SpareWorker> {
-        match std::mem::replace(self, SparePlace::Closed { ending: None }) {
-            SparePlace::Taken(spare) => {
-                *self = SparePlace::Closed { ending: spare.pid() };
-                Some(*spare)
-            }
-            SparePlace::Empty => None,
-            closed @ SparePlace::Closed { .. } => {
-                *self = closed;
-                None
-            }
+        let spare = self.take();
+        if let SparePlace::Empty = self {
+            *self = SparePlace::Closed { ending: spare.as_ref().and_then(SpareWorker::pid) };
         }
+        spare
     }
 }
 

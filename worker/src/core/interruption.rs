@@ -51,28 +51,24 @@ impl WorkerCore {
 
     /// The agent has ended the turn that runs. If that was interrupted, the agent is prompted again.
     pub(super) fn go_on_if_interrupted(&mut self, now_ms: u64, end: &TurnEnd, said: &str) -> InterruptedTurn {
-        let (may_go_on, is_leaving) = (self.may_go_on(), self.leave.is_some());
-        let WorkPhase::Turn(turn) = &mut self.phase else { return InterruptedTurn::Over };
-        if !matches!(turn.ending, Some(TurnStop::Interrupted)) {
+        if !self.is_interrupted() {
             return InterruptedTurn::Over;
         }
+        let (may_go_on, is_leaving) = (self.may_go_on(), self.leave.is_some());
+        let WorkPhase::Turn(turn) = &mut self.phase else { return InterruptedTurn::Over };
         turn.ending = None;
         match end {
-            TurnEnd::Aborted if may_go_on => {}
-            TurnEnd::Aborted => {
-                turn.ending = Some(TurnStop::Leaving);
-                return InterruptedTurn::Over;
-            }
+            TurnEnd::Aborted => {}
             // The texts are handed on after the turn.
             TurnEnd::Completed | TurnEnd::Failed { .. } | TurnEnd::NotBegun { .. } => return InterruptedTurn::Over,
         }
-        turn.used_by_then = turn.usage;
         let is_limited = turn.limit.is_some();
-        if is_limited && is_leaving {
-            // Nobody waits for the provider in a worker that ends: the task goes back.
+        // A worker that ends does not wait for its provider, either: the task goes back.
+        if !may_go_on || (is_limited && is_leaving) {
             turn.ending = Some(TurnStop::Leaving);
             return InterruptedTurn::Over;
         }
+        turn.used_by_then = turn.usage;
         self.join_texts(Some(said));
         if is_limited {
             // The prompt as it is now is given after the wait.
