@@ -27,7 +27,7 @@ pub use agent::{AgentSettings, ConfiguredCommand};
 pub use approval::ConfiguredRule;
 pub use budget::{BudgetSettings, SourcedBudget};
 pub use error::{ConfigError, ConfigFault, ConfigProblem};
-pub use file::{FileSettings, TeamStem};
+pub use file::{FileSettings, RootReading, SettingsRead, TeamStem};
 pub use merge::{CommandLineSettings, ConfigFile, ConfigLayers};
 pub use rows::{ConfigRow, OriginRow, TeamNameOrigin};
 pub use teamster_protocol::host::settings::EnvironmentSettings;

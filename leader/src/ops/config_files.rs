@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use teamster_protocol::model::limits::sizes::CONFIG_BYTES_MAX;
 
-use crate::ops::config::{ConfigError, ConfigFile, ConfigScope, FileSettings, REPOSITORY_FILE, USER_FILE};
+use crate::ops::config::{
+    ConfigError, ConfigFile, ConfigScope, FileSettings, REPOSITORY_FILE, RootReading, SettingsRead, USER_FILE,
+};
 
 /// Why a file of settings was not read. Nothing goes on without a file that is there: it may name the team.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +30,10 @@ pub enum ConfigFileError {
     /// The file has settings that can not be used.
     #[error("the settings can not be used:\n{0}")]
     Wrong(#[from] ConfigError),
+    /// The user's file may say where teams are kept, and can not be understood there. To look into the built-in place, or to
+    /// end somebody there, would be about other teams than the user means.
+    #[error("where your teams are kept is not known: {0}")]
+    RootInDoubt(Box<ConfigFileError>),
 }
 
 /// Where the user's file is: below `$XDG_CONFIG_HOME`, else `~/.config`. A relative path is passed over, as the XDG base
@@ -45,6 +51,18 @@ pub struct ReadConfigFile {
     pub file: Option<ConfigFile>,
     /// What is wrong with it.
     pub problem: Option<ConfigFileError>,
+    /// Whether it is known what the file says about where teams are kept.
+    pub root: RootReading,
+}
+
+impl ReadConfigFile {
+    /// The same for a command that nobody told where teams are kept: what leaves that in doubt is a problem of its own then.
+    pub fn must_tell_root(mut self) -> ReadConfigFile {
+        if self.root == RootReading::InDoubt {
+            self.problem = self.problem.map(|problem| ConfigFileError::RootInDoubt(Box::new(problem)));
+        }
+        self
+    }
 }
 
 /// The user's file, if there is one.
@@ -78,12 +96,13 @@ fn read(path: &Path, scope: ConfigScope, home: Option<&str>) -> ReadConfigFile {
     let bytes = match read_bytes(path) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return ReadConfigFile::default(),
-        Err(problem) => return ReadConfigFile { file: None, problem: Some(problem) },
+        Err(problem) => return ReadConfigFile { file: None, problem: Some(problem), root: RootReading::InDoubt },
     };
     let source = path.to_string_lossy();
-    let (settings, wrong) = FileSettings::parse_what_is_right(&bytes, scope, &source, home.map(Path::new));
+    let SettingsRead { settings, problem, root } =
+        FileSettings::parse_what_is_right(&bytes, scope, &source, home.map(Path::new));
     let file = ConfigFile { scope, path: path.to_owned(), settings };
-    ReadConfigFile { file: Some(file), problem: wrong.map(ConfigFileError::Wrong) }
+    ReadConfigFile { file: Some(file), problem: problem.map(ConfigFileError::Wrong), root }
 }
 
 fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, ConfigFileError> {
@@ -92,6 +111,8 @@ fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, ConfigFileError> {
     match path.metadata() {
         Ok(found) if found.is_file() => {}
         Ok(_) => return Err(ConfigFileError::NotAFile { path: path.to_owned() }),
+        // A link to a file that is not there, such as one on a disk that is not mounted, was meant to be read.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => return Err(unreadable(error)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
         }

@@ -266,6 +266,11 @@ impl OpsError {
                 Some(hint.clone())
             }
             OpsError::NotRunning(name) => Some(format!("start it with teamster spawn {name}")),
+            OpsError::ConfigFile(ConfigFileError::RootInDoubt(_)) => Some(
+                "mend it, or say where they are kept with --root DIR or TEAMSTER_ROOT: with that, teamster down, and whatever only \
+                 looks or ends somebody, goes on without what is wrong"
+                    .to_owned(),
+            ),
             OpsError::ConfigFile(_) => Some(
                 "mend it; until then teamster down, and whatever only looks or ends somebody, goes on without what is wrong"
                     .to_owned(),

@@ -15,7 +15,7 @@ use teamster_protocol::team::{Team, TeamView, worker_life};
 
 use super::caller::{authorize, find_caller};
 use super::config::{CommandLineSettings, Config, ConfigLayers, EnvironmentSettings, TeamChoice, TeamNameOrigin};
-use super::config_files::{self, ReadConfigFile};
+use super::config_files::{self, ConfigFileError, ReadConfigFile};
 use super::error::OpsError;
 use super::moved::{MovedTeam, remember_team};
 use super::team_name::{TeamHere, founding_dir, named_after, team_name};
@@ -54,7 +54,7 @@ pub enum SettingsFiles {
     /// The files are read by this process.
     Read,
     /// The same, but what is wrong in a file keeps nobody from looking at the team or from ending it: it is passed over,
-    /// and [`Session::passed_over`] says so.
+    /// and [`Session::passed_over`] says so. What leaves in doubt where the team is kept is refused all the same.
     ReadWhatIsRight,
     /// The command that started this process has read them, and passed on what they say.
     PassedOn,
@@ -96,8 +96,11 @@ impl Session {
             .map_err(|source| OpsError::Process { doing: "find out the current directory", source })?;
         must_be_text(&here)?;
         let home = text_variable("HOME")?;
+        let environment_root = text_variable("TEAMSTER_ROOT")?.map(PathBuf::from);
+        let is_root_given = root.is_some() || environment_root.is_some();
         let mut passed_over = Vec::new();
         let mut usable = |read: ReadConfigFile| match (read.problem, files) {
+            (Some(problem @ ConfigFileError::RootInDoubt(_)), _) => Err(problem),
             (Some(problem), SettingsFiles::ReadWhatIsRight) => {
                 passed_over.push(problem.to_string());
                 Ok(read.file)
@@ -109,7 +112,9 @@ impl Session {
             SettingsFiles::PassedOn => (None, None),
             SettingsFiles::Read | SettingsFiles::ReadWhatIsRight => {
                 let path = config_files::user_path(text_variable("XDG_CONFIG_HOME")?.as_deref(), home.as_deref());
-                let user = path.map(|path| usable(config_files::read_user_file(&path, home.as_deref()))).transpose()?;
+                let user = path.map(|path| config_files::read_user_file(&path, home.as_deref()));
+                let user = user.map(|read| if is_root_given { read } else { read.must_tell_root() });
+                let user = user.map(&mut usable).transpose()?;
                 // A team that was made here is found by the repository itself, whatever the file calls it.
                 let repository = usable(config_files::read_repository_file(&here))?;
                 (repository, user.flatten())
@@ -121,7 +126,7 @@ impl Session {
                 .map(|team| team.parse())
                 .transpose()
                 .map_err(OpsError::BadTeam)?,
-            environment_root: text_variable("TEAMSTER_ROOT")?.map(PathBuf::from),
+            environment_root,
             environment: EnvironmentSettings::given()?,
             repository,
             user,

@@ -64,7 +64,11 @@ spawned with. A rule that allows has to fit the whole command, and its * stops w
 another one; a rule that denies fits wherever its pattern is found.
 
 A repository\'s file is the work of whoever can commit to it: nothing in it starts a command by
-itself, and it can not move the root.";
+itself, and it can not move the root.
+
+A mistake in a file keeps nobody from looking at a team or from ending it: these commands go on without
+what is wrong. Only where your own file may say where teams are kept, and can not be understood there,
+every command asks for --root or TEAMSTER_ROOT.";
 
 pub(super) const APPROVAL_NOTES: &str = "\
 A member that was spawned with --approval ask, which is the default, asks the lead. A question ends as a

@@ -75,3 +75,54 @@ fn where_teams_are_kept_is_read_although_something_else_is_wrong() {
     let said = with_root("task list");
     assert!(said.out.contains("1 task: 1 pending"), "{}{}", said.out, said.err);
 }
+
+#[test]
+fn a_file_of_ones_own_that_hides_where_teams_are_kept_is_refused_until_that_is_said() {
+    let team = Team::new();
+    let settings = team.sandbox().home().join(".config/teamster");
+    let file = settings.join("config.toml");
+    let without_root = |line: &str| {
+        let mut command = team.command(line);
+        command.env_remove("TEAMSTER_ROOT").env_remove("XDG_CONFIG_HOME");
+        team.start_command(command).ends()
+    };
+    fs::create_dir_all(&settings).unwrap();
+    fs::write(&file, "[team]\nroot = \"~/kept\"\n").unwrap();
+    let said = without_root("spawn alice");
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let kept = team.sandbox().home().join("kept");
+
+    let is_refused = |place: &str| {
+        for line in ["wait --idle", "down", "kill alice", "list", "status", "doctor", "teams", "config", "spawn bob"] {
+            let said = without_root(line);
+            assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{line}: {}", said.err);
+            assert!(said.err.contains(&format!("config.toml{place}")), "{line}: {}", said.err);
+            assert!(said.err.contains("where your teams are kept is not known"), "{line}: {}", said.err);
+            assert!(said.err.contains("--root DIR or TEAMSTER_ROOT"), "{line}: {}", said.err);
+        }
+    };
+    fs::write(&file, "[team]\nroot = ~/kept\n").unwrap();
+    is_refused(":2:8: ");
+    fs::write(&file, b"# \xe9t\xe9\n[team]\nroot = \"~/kept\"\n").unwrap();
+    is_refused(":1:3: the text from here on is not UTF-8");
+    fs::write(&file, "[team]\nroot = \"kept\"\n").unwrap();
+    is_refused(":2:8: `root` must be an absolute path");
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    is_refused(": it is no regular file");
+    fs::remove_dir(&file).unwrap();
+    std::os::unix::fs::symlink(settings.join("nowhere"), &file).unwrap();
+    is_refused(": No such file or directory");
+
+    // Who says where is not kept from looking, nor from ending the team that is meant.
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, "[team\n").unwrap();
+    let kept = kept.to_str().unwrap();
+    let said = without_root(&format!("--root {kept} list"));
+    assert!(said.out.contains("alice"), "{}{}", said.out, said.err);
+    let said = without_root(&format!("--root {kept} spawn bob"));
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    assert!(said.err.contains("until then teamster down"), "{}", said.err);
+    let said = without_root(&format!("--root {kept} down"));
+    assert_eq!(said.code, Some(0), "{}", said.err);
+}

@@ -14,6 +14,7 @@ use super::value::{named, number, table, unknown_key, word};
 use super::{ConfigScope, ConfiguredPrompts, ConfiguredRule, Durability, PlacedValue, agent, approval, budget, prompt};
 use crate::ops::document::value::{flag, length, line};
 use crate::ops::document::{DocumentEntry, DocumentFault, DocumentFormat, DocumentNode, DocumentValue, place, read};
+use crate::ops::text::did_you_mean;
 
 const SECTIONS: [&str; 6] = ["run", "team", "limits", "agent", "approval", "prompt"];
 /// The keys of a run besides those of its budget.
@@ -68,22 +69,14 @@ impl FileSettings {
         source: &str,
         home: Option<&Path>,
     ) -> Result<FileSettings, ConfigError> {
-        match FileSettings::parse_what_is_right(bytes, scope, source, home) {
-            (settings, None) => Ok(settings),
-            (_, Some(error)) => Err(error),
-        }
+        let SettingsRead { settings, problem, root: _ } = FileSettings::parse_what_is_right(bytes, scope, source, home);
+        problem.map_or(Ok(settings), Err)
     }
 
     /// As [`FileSettings::parse`], but of a file with problems it gives what is right too: every setting that has none.
-    pub fn parse_what_is_right(
-        bytes: &[u8],
-        scope: ConfigScope,
-        source: &str,
-        home: Option<&Path>,
-    ) -> (FileSettings, Option<ConfigError>) {
-        let none = FileSettings::default;
+    pub fn parse_what_is_right(bytes: &[u8], scope: ConfigScope, source: &str, home: Option<&Path>) -> SettingsRead {
         if bytes.len() > CONFIG_BYTES_MAX {
-            return (none(), Some(ConfigError::of_one(source, ConfigFault::TooLarge)));
+            return SettingsRead::nothing(ConfigError::of_one(source, ConfigFault::TooLarge));
         }
         let mut problems = ConfigProblems::default();
         let text = match std::str::from_utf8(bytes) {
@@ -91,16 +84,66 @@ impl FileSettings {
             Err(error) => {
                 let good = std::str::from_utf8(&bytes[..error.valid_up_to()]).expect("valid up to here");
                 problems.add(Some(good.len()..good.len()), || ConfigReport::of(DocumentFault::NotText));
-                return (none(), Some(problems.into_error(source, good)));
+                return SettingsRead::nothing(problems.into_error(source, good));
             }
         };
         let reader = ConfigReader { text, scope, home };
-        let settings = read(text, DocumentFormat::Toml, &mut problems).map(|root| reader.sections(root, &mut problems));
-        match settings {
-            Some(settings) if problems.is_empty() => (settings, None),
-            settings => (settings.unwrap_or_default(), Some(problems.into_error(source, text))),
-        }
+        let Some(document) = read(text, DocumentFormat::Toml, &mut problems) else {
+            return SettingsRead::nothing(problems.into_error(source, text));
+        };
+        let may_name_root = may_name_root(&document);
+        let settings = reader.sections(document, &mut problems);
+        let root = match settings.root {
+            None if may_name_root => RootReading::InDoubt,
+            None | Some(_) => RootReading::Known,
+        };
+        let problem = (!problems.is_empty()).then(|| problems.into_error(source, text));
+        SettingsRead { settings, problem, root }
     }
+}
+
+/// A file of settings, as far as it can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsRead {
+    /// Every setting that is right.
+    pub settings: FileSettings,
+    /// What is wrong in the file.
+    pub problem: Option<ConfigError>,
+    /// Whether `settings` says of the root what the file was meant to say.
+    pub root: RootReading,
+}
+
+/// Whether it is known what a file says about the root, the directory where teams are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RootReading {
+    /// The file sets the root, or certainly does not.
+    #[default]
+    Known,
+    /// The file may have been meant to set the root, and can not be understood there.
+    InDoubt,
+}
+
+impl SettingsRead {
+    /// For a file of which nothing can be understood.
+    fn nothing(problem: ConfigError) -> SettingsRead {
+        SettingsRead { settings: FileSettings::default(), problem: Some(problem), root: RootReading::InDoubt }
+    }
+}
+
+/// Whether somebody who wrote this may have meant to set the root: by its key, also where that does not belong, or by one that
+/// looks like it, or by whatever stands in place of the section of that key.
+fn may_name_root(document: &DocumentNode<'_>) -> bool {
+    let DocumentValue::Table(sections) = &document.value else { return false };
+    let is_like_root = |key: &str| did_you_mean(key, TEAM_KEYS) == Some("root");
+    sections.iter().any(|DocumentEntry { key, node, .. }| match (&**key, &node.value) {
+        // Their tables have names of the user's choice, and their keys nothing to do with a root.
+        ("agent" | "approval", _) => false,
+        ("root", _) => true,
+        ("team", DocumentValue::Table(entries)) => entries.iter().any(|entry| is_like_root(&entry.key)),
+        ("team", _) => true,
+        (_, DocumentValue::Table(entries)) => entries.iter().any(|entry| entry.key == "root"),
+        (_, _) => false,
+    })
 }
 
 /// The reader of the keys of a file, with all that it needs to know.

@@ -495,3 +495,36 @@ fn of_a_budget_that_both_files_limit_the_lower_limit_holds() {
         assert!(refused.contains(words), "{refused}");
     }
 }
+
+#[test]
+fn a_root_that_can_not_be_understood_is_in_doubt_and_what_else_is_wrong_leaves_it_known() {
+    let root_of = |text: &[u8]| {
+        FileSettings::parse_what_is_right(text, ConfigScope::User, "config.toml", Some(Path::new("/home/ada"))).root
+    };
+    for known in [
+        "",
+        "[team]\nroot = \"/teams\"\n",
+        "[team]\nroot = \"/teams\"\nrooot = 1\n",
+        "[team]\npolll = \"5s\"\n",
+        "[run]\nworkerz = 1\n",
+        "run = 1\n",
+        "[agent.root]\nmodle = \"x\"\n",
+    ] {
+        assert_eq!(root_of(known.as_bytes()), RootReading::Known, "{known}");
+    }
+    for in_doubt in [
+        "[team\n",
+        "[team]\nroot = teams\n",
+        "[team]\nroot = \"teams\"\n",
+        "[team]\nroot = 1\n",
+        "[team]\nroot = \"/a\"\nroot = \"/b\"\n",
+        "[team]\nrooot = \"/teams\"\n",
+        "[teem]\nroot = \"/teams\"\n",
+        "root = \"/teams\"\n",
+        "team = \"/teams\"\n",
+    ] {
+        assert_eq!(root_of(in_doubt.as_bytes()), RootReading::InDoubt, "{in_doubt}");
+    }
+    assert_eq!(root_of(b"\xff"), RootReading::InDoubt, "it is no text");
+    assert_eq!(root_of(&vec![b'#'; CONFIG_BYTES_MAX + 1]), RootReading::InDoubt, "it is not read to its end");
+}

@@ -199,7 +199,7 @@ impl FailureOfKind for DemoError {
 impl FailureOfKind for ConfigFileError {
     fn kind(&self) -> OpsErrorKind {
         match self {
-            ConfigFileError::Wrong(_) => OpsErrorKind::Usage,
+            ConfigFileError::Wrong(_) | ConfigFileError::RootInDoubt(_) => OpsErrorKind::Usage,
             ConfigFileError::Unreadable { .. } | ConfigFileError::NotAFile { .. } => OpsErrorKind::Refused,
         }
     }
