@@ -18,7 +18,6 @@
 //! part of this module's present: it belongs beside `ensure` and `remove`, under the same lock.
 
 mod branch;
-mod command;
 mod configuration;
 mod engine;
 mod ensure;
@@ -27,8 +26,8 @@ mod hidden;
 mod holdings;
 mod libgit2;
 mod listing;
-mod lock;
 mod marker;
+mod patience;
 mod place;
 mod program;
 mod registry;
@@ -37,7 +36,6 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use git2::Config;
@@ -52,34 +50,13 @@ pub use marker::{TeamMark, TeamMarkFile, UnreadMarks};
 pub use place::{WorktreePlace, sweep_trash};
 pub use remove::{KeptWork, RemovalCare, RemovedWorktree};
 pub use survey::WhyProgram;
+pub use teamster_protocol::model::object_id::ObjectId;
 
 use engine::GitEngine;
 use error::IoContext;
 use libgit2::Libgit2Engine;
-use lock::steadily;
+use patience::steadily;
 use program::ProgramEngine;
-
-/// The name of a commit or tree: lower-case hexadecimal, 40 digits or, with SHA-256, 64.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ObjectId(String);
-
-impl ObjectId {
-    /// The first ten digits, for people.
-    pub fn short(&self) -> &str {
-        self.0.get(..10).unwrap_or(&self.0)
-    }
-
-    /// The whole id, in hexadecimal.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ObjectId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Where a branch stands, for a table.
 #[derive(Clone, Debug, PartialEq, Eq)]

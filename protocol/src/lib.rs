@@ -4,8 +4,10 @@
 //! - [`store`]: the logs on disk, who lives, and how a change is noticed.
 //! - [`team`]: decisions over a team's store: claim, complete, post, enroll.
 //! - [`wire`]: the calls between processes, and the peer that carries them.
+//! - [`git`]: steps on a repository that leader and workers do in the same way.
 //! - [`host`]: the machine: processes, the clock, settings, where a team's files are.
 
+pub mod git;
 pub mod host;
 pub mod model;
 pub mod store;

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod log;
 pub mod mail;
 pub mod notice;
+pub mod object_id;
 pub mod process;
 pub mod receipt;
 pub mod restart;

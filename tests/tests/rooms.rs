@@ -15,6 +15,7 @@ const ROOMS: &[(&str, &[RoomImports])] = &[
         &[
             ("model", &[]),
             ("host", &["model"]),
+            ("git", &["model", "host"]),
             ("store", &["model", "host"]),
             ("wire", &["model", "host"]),
             ("team", &["model", "host", "store"]),

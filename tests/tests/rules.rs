@@ -120,7 +120,6 @@ fn every_time_is_in_the_list_of_limits() {
 const BARE_TIMES: &[Exception] = &[
     ("protocol/src/store/watch.rs", "from_nanos(1)", "the shortest time there is, so that a wait is one"),
     ("leader/src/warden.rs", "from_millis(1)", "a part of a millisecond is rounded up to a whole one"),
-    ("leader/src/git/lock.rs", "from_secs(30)", "a wait of the tests, in the module that they share with the lock"),
 ];
 
 /// A queue between two parts of a program has room for as many as the list of limits says. A channel that is always

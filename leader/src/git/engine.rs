@@ -87,7 +87,3 @@ pub(super) trait GitEngine {
     /// A ref such as `MERGE_HEAD` of one worktree.
     fn pseudo_ref(&self, admin: &Path, name: &str) -> Result<Option<ObjectId>, GitError>;
 }
-
-/// The author of the commits that keep work, so that nobody's identity need be configured for it.
-pub(super) const KEEPER_NAME: &str = "Teamster";
-pub(super) const KEEPER_EMAIL: &str = "teamster@localhost";

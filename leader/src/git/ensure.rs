@@ -4,14 +4,16 @@
 //! then the link, the branch, the files, and last the lock goes. A worktree that has our lock was never handed to
 //! anyone and may be completed; a branch without a registration is not ours.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use git2::Reference;
+use teamster_protocol::git::RepositoryLock;
 use teamster_protocol::host::crash::point;
 
 use super::branch::branch_ref;
 use super::engine::{EngineUsed, GitEngine, WorktreeHead};
-use super::lock::{RepositoryLock, patiently};
+use super::patience::patiently;
 use super::place::{PlaceContents, delete_tree};
 use super::registry::{self, WorktreeRegistration};
 use super::{GitError, ObjectId, Repository, WorktreePlace};
@@ -237,7 +239,11 @@ impl Repository {
                 // Being made or pruned by another process, or damaged: it is on no branch then.
                 Err(_) if !entry.is_whole() => continue,
                 // The entry became whole between the two looks, or is really unreadable.
-                Err(_) => engine.head(&entry.admin)?,
+                Err(_) => match engine.head(&entry.admin) {
+                    // Neither a ref nor an id stands there, as after a power cut.
+                    Err(GitError::Io { source, .. }) if source.kind() == ErrorKind::InvalidData => continue,
+                    head => head?,
+                },
             };
             if head == wanted {
                 return Ok(Some(entry.path));

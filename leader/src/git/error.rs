@@ -2,7 +2,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+
+use teamster_protocol::git::GitStepError;
 
 use super::{ObjectId, WhyProgram, WorktreeHoldings};
 
@@ -101,14 +102,6 @@ pub enum GitError {
         /// As given to `git worktree lock`; may be empty.
         reason: String,
     },
-    /// Another process holds the repository's lock.
-    #[error("cannot lock {}: another process held it for {} s", lock.display(), waited.as_secs())]
-    LockTimeout {
-        /// The lock file.
-        lock: PathBuf,
-        /// How long it was waited for.
-        waited: Duration,
-    },
     /// The repository needs the `git` program, and it does not run.
     #[error("{} needs the git program ({why}), and `{}` does not run: {source}", repository.display(), program.display())]
     NoProgram {
@@ -121,16 +114,9 @@ pub enum GitError {
         /// Why it does not run.
         source: io::Error,
     },
-    /// The `git` program refused.
-    #[error("`git {command}` failed in {}: {said}", dir.display())]
-    Program {
-        /// Its arguments.
-        command: String,
-        /// The directory in which it ran.
-        dir: PathBuf,
-        /// The end of what it wrote to standard error.
-        said: String,
-    },
+    /// A step of the `git` program failed, or the repository's lock is not to be had.
+    #[error(transparent)]
+    Step(#[from] GitStepError),
     /// libgit2 refused.
     #[error("{what} {}: {}", path.display(), source.message())]
     Library {
@@ -178,10 +164,9 @@ impl GitError {
             GitError::CannotKeep { path, .. } => Some(format!("move it out of {} by hand", path.display())),
             GitError::WorktreeLocked { path, .. } => Some(format!("`git worktree unlock {}`", path.display())),
             GitError::NoProgram { .. } => Some("install git, or name it in PATH".into()),
+            GitError::Step(error) => error.hint().map(str::to_owned),
             GitError::BadBranchName { .. }
             | GitError::BadPlace { .. }
-            | GitError::LockTimeout { .. }
-            | GitError::Program { .. }
             | GitError::Library { .. }
             | GitError::Io { .. } => None,
         }

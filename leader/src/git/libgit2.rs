@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use git2::build::CheckoutBuilder;
@@ -10,16 +10,18 @@ use git2::{
     Commit, Delta, DiffOptions, ErrorCode, IndexAddOption, IndexEntry, IndexTime, Oid, Repository, Signature, Status,
     StatusOptions,
 };
+use teamster_protocol::git::{KEEPER_ADDRESS, KEEPER_NAME, path_of};
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::plain_file;
 use teamster_protocol::model::limits::sizes::GIT_FILE_BYTES_MAX;
+use teamster_protocol::model::object_id::BadObjectId;
 
 use super::branch::{EVERY_BRANCH, branch_of_ref, branch_ref};
 use super::configuration::stat_trust;
-use super::engine::{EngineUsed, FilesSnapshot, GitEngine, KEEPER_EMAIL, KEEPER_NAME, WorktreeHead};
+use super::engine::{EngineUsed, FilesSnapshot, GitEngine, WorktreeHead};
 use super::error::IoContext;
 use super::hidden::{TrackedFile, ignored_repositories, nested_repositories};
-use super::lock::wait_until_gone;
+use super::patience::wait_until_gone;
 use super::registry::{self, WorktreeRegistration};
 use super::{GitError, ObjectId, UncommittedFile, UncommittedState};
 
@@ -143,7 +145,7 @@ impl GitEngine for Libgit2Engine {
         let text = String::from_utf8(bytes).map_err(io::Error::other).about("cannot read", &file)?;
         match text.trim_end().strip_prefix("ref: ") {
             Some(name) => Ok(WorktreeHead::Branch(branch_of_ref(name).to_owned())),
-            None => Ok(WorktreeHead::Detached(ObjectId(text.trim_end().to_owned()))),
+            None => Ok(WorktreeHead::Detached(read_id(text.trim_end(), &file)?)),
         }
     }
 
@@ -225,7 +227,7 @@ impl GitEngine for Libgit2Engine {
         options.no_refresh(true);
         let statuses = repository.statuses(Some(&mut options)).map_err(failed)?;
         let changes = statuses.iter().filter(|entry| !left_out.contains(entry.path_bytes())).filter_map(|entry| {
-            let path = registry::path_of(entry.path_bytes());
+            let path = path_of(entry.path_bytes());
             state_of(entry.status(), entry.path_bytes()).map(|state| UncommittedFile { path, state })
         });
         let mut changes: Vec<UncommittedFile> = changes.collect();
@@ -268,7 +270,7 @@ impl GitEngine for Libgit2Engine {
 
     fn commit_tree(&self, tree: &ObjectId, parents: &[ObjectId], message: &str) -> Result<ObjectId, GitError> {
         let failed = self.failed("cannot write a commit to");
-        let keeper = Signature::now(KEEPER_NAME, KEEPER_EMAIL).map_err(&failed)?;
+        let keeper = Signature::now(KEEPER_NAME, KEEPER_ADDRESS).map_err(&failed)?;
         let tree = self.common.find_tree(oid(tree)?).map_err(&failed)?;
         let parents = parents.iter().map(|parent| self.commit(parent)).collect::<Result<Vec<_>, _>>()?;
         let parents: Vec<_> = parents.iter().collect();
@@ -276,10 +278,10 @@ impl GitEngine for Libgit2Engine {
     }
 
     fn pseudo_ref(&self, admin: &Path, name: &str) -> Result<Option<ObjectId>, GitError> {
-        Ok(registry::read_path(&admin.join(name))?.and_then(|text| {
-            // `MERGE_HEAD` has a line for each commit that is being merged.
-            text.to_string_lossy().lines().next().map(|first| ObjectId(first.to_owned()))
-        }))
+        let file = admin.join(name);
+        let Some(text) = registry::read_path(&file)? else { return Ok(None) };
+        // `MERGE_HEAD` has a line for each commit that is being merged.
+        text.to_string_lossy().lines().next().map(|first| read_id(first, &file)).transpose()
     }
 }
 
@@ -312,7 +314,12 @@ fn open(path: &Path) -> Result<Repository, GitError> {
 }
 
 fn id(oid: Oid) -> ObjectId {
-    ObjectId(oid.to_string())
+    oid.to_string().parse().expect("the library writes ids as git does")
+}
+
+/// The id that stands in this file of git's.
+fn read_id(text: &str, file: &Path) -> Result<ObjectId, GitError> {
+    text.parse().map_err(|error: BadObjectId| io::Error::new(ErrorKind::InvalidData, error)).about("cannot read", file)
 }
 
 fn oid(id: &ObjectId) -> Result<Oid, GitError> {

@@ -4,8 +4,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use teamster_protocol::git::RepositoryLock;
+
 use super::error::IoContext;
-use super::lock::RepositoryLock;
 use super::{GitError, Repository, registry};
 
 /// One worktree on the list.

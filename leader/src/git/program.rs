@@ -4,14 +4,17 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use teamster_protocol::git::{GitRunner, GitStepError, KEEPER_ADDRESS, KEEPER_NAME, first_line, path_of, records};
+use teamster_protocol::model::object_id::BadObjectId;
 
 use super::branch::{EVERY_BRANCH, branch_of_ref, branch_ref};
-use super::command::{GitRunner, first_line};
 use super::configuration::stat_trust;
-use super::engine::{EngineUsed, FilesSnapshot, GitEngine, KEEPER_EMAIL, KEEPER_NAME, WorktreeHead};
+use super::engine::{EngineUsed, FilesSnapshot, GitEngine, WorktreeHead};
 use super::error::IoContext;
 use super::hidden::{TrackedFile, ignored_repositories, nested_repositories};
-use super::lock::patiently;
+use super::patience::patiently;
 use super::registry::{self, MAKING, WorktreeRegistration};
 use super::{GitError, ObjectId, UncommittedFile, UncommittedState, WhyProgram};
 
@@ -22,6 +25,7 @@ const SUSPECTS: &str = "teamster.suspects";
 
 pub(super) struct ProgramEngine {
     runner: GitRunner,
+    why: WhyProgram,
     git_dir: PathBuf,
     common_dir: PathBuf,
     top_level: PathBuf,
@@ -36,8 +40,15 @@ impl ProgramEngine {
         top_level: &Path,
         why: WhyProgram,
     ) -> Result<ProgramEngine, GitError> {
+        let runner = GitRunner::find(program, top_level).map_err(|error| match error {
+            GitStepError::NoProgram { program, source } => {
+                GitError::NoProgram { repository: top_level.to_owned(), why: why.clone(), program, source }
+            }
+            other => GitError::Step(other),
+        })?;
         Ok(ProgramEngine {
-            runner: GitRunner::find(program, top_level, why)?,
+            runner,
+            why,
             git_dir: git_dir.to_owned(),
             common_dir: common_dir.to_owned(),
             top_level: top_level.to_owned(),
@@ -50,31 +61,48 @@ impl ProgramEngine {
     }
 
     fn git_at<S: AsRef<OsStr>>(&self, git_dir: &Path, args: &[S]) -> Result<Vec<u8>, GitError> {
-        self.runner.checked(self.runner.command(&self.common_dir).arg("--git-dir").arg(git_dir).args(args))
+        let mut command = self.runner.command(&self.common_dir);
+        self.checked(command.arg("--git-dir").arg(git_dir).args(args))
     }
 
     fn git_in<S: AsRef<OsStr>>(&self, worktree: &Path, args: &[S]) -> Result<Vec<u8>, GitError> {
-        self.runner.checked(self.runner.command(worktree).args(args))
+        self.checked(self.runner.command(worktree).args(args))
     }
 
     fn asked(&self, git_dir: &Path, args: &[&str]) -> Result<Option<String>, GitError> {
         let mut command = self.runner.command(&self.common_dir);
-        self.runner.asked(command.arg("--git-dir").arg(git_dir).args(args))
+        command.arg("--git-dir").arg(git_dir).args(args);
+        patiently(|| Ok(self.runner.asked_once(&mut command)?))
+    }
+
+    fn checked(&self, command: &mut Command) -> Result<Vec<u8>, GitError> {
+        patiently(|| Ok(self.runner.checked_once(command)?))
+    }
+
+    /// The git program answered what it never should.
+    fn bad_answer(&self, command: &str, said: String) -> GitError {
+        GitError::Step(GitStepError::Refused { command: command.to_owned(), dir: self.top_level.clone(), said })
+    }
+
+    fn id(&self, command: &str, answer: &str) -> Result<ObjectId, GitError> {
+        answer.parse().map_err(|error: BadObjectId| self.bad_answer(command, error.to_string()))
     }
 
     fn commit_named(&self, git_dir: &Path, revision: &str) -> Result<Option<ObjectId>, GitError> {
         let named = format!("{revision}^{{commit}}");
         let found = self.asked(git_dir, &["rev-parse", "--verify", "--quiet", "--end-of-options", &named]);
         match found {
-            Ok(found) => Ok(found.map(ObjectId)),
+            Ok(found) => found.map(|found| self.id("rev-parse --verify", &found)).transpose(),
             // A name that is no revision at all, such as `a..b`, is refused in words.
-            Err(GitError::Program { said, .. }) if said.contains("Needed a single revision") => Ok(None),
+            Err(GitError::Step(GitStepError::Refused { said, .. })) if said.contains("Needed a single revision") => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
 
     fn with_index(&self, worktree: &Path, index: &Path, args: &[&str]) -> Result<Vec<u8>, GitError> {
-        self.runner.checked(self.runner.command(worktree).env("GIT_INDEX_FILE", index).args(args))
+        self.checked(self.runner.command(worktree).env("GIT_INDEX_FILE", index).args(args))
     }
 
     /// The records of the index for those files that git would not read by itself, as `update-index` takes them.
@@ -82,7 +110,7 @@ impl ProgramEngine {
         let trust = stat_trust(&self.common_dir)?;
         let mut suspects = Vec::new();
         for record in records(entries) {
-            if self.tracked_file(worktree, record)?.needs_reading(worktree, trust)? {
+            if self.tracked_file(record)?.needs_reading(worktree, trust)? {
                 // Without the letter and the space before it.
                 suspects.extend_from_slice(&record[2..]);
                 suspects.push(0);
@@ -91,11 +119,10 @@ impl ProgramEngine {
         Ok(suspects)
     }
 
-    fn tracked_file(&self, worktree: &Path, record: &[u8]) -> Result<TrackedFile, GitError> {
-        tracked_file(record).ok_or_else(|| GitError::Program {
-            command: "ls-files -z -v --stage".to_owned(),
-            dir: worktree.to_owned(),
-            said: format!("`{}` is no entry of an index", String::from_utf8_lossy(record)),
+    fn tracked_file(&self, record: &[u8]) -> Result<TrackedFile, GitError> {
+        tracked_file(record).ok_or_else(|| {
+            let said = format!("`{}` is no entry of an index", String::from_utf8_lossy(record));
+            self.bad_answer("ls-files -z -v --stage", said)
         })
     }
 
@@ -111,7 +138,7 @@ impl ProgramEngine {
             let input = File::open(&list).about("cannot open", &list)?;
             let mut command = self.runner.command(worktree);
             command.env("GIT_INDEX_FILE", scratch).args(["update-index", "-z", "--index-info"]).stdin(input);
-            self.runner.checked_once(&mut command).map(drop)
+            Ok(self.runner.checked_once(&mut command).map(drop)?)
         });
         fs::remove_file(&list).about("cannot remove", &list)?;
         revealed
@@ -124,7 +151,7 @@ impl ProgramEngine {
         step: impl FnOnce(&Path, &Path) -> Result<T, GitError>,
     ) -> Result<T, GitError> {
         let found = self.git_in(worktree, &["rev-parse", "--absolute-git-dir"])?;
-        let admin = registry::path_of(registry::without_line_end(&found));
+        let admin = path_of(registry::without_line_end(&found));
         let scratch = admin.join(KEEP_INDEX);
         let clear = || match fs::remove_file(&scratch) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(GitError::io("cannot remove", &scratch, error)),
@@ -139,7 +166,7 @@ impl ProgramEngine {
 
 impl GitEngine for ProgramEngine {
     fn used(&self) -> EngineUsed {
-        EngineUsed::GitProgram(self.runner.why().clone())
+        EngineUsed::GitProgram(self.why.clone())
     }
 
     fn resolve(&self, revision: &str) -> Result<Option<ObjectId>, GitError> {
@@ -148,7 +175,7 @@ impl GitEngine for ProgramEngine {
 
     fn tree_of(&self, commit: &ObjectId) -> Result<ObjectId, GitError> {
         let tree = format!("{commit}^{{tree}}");
-        Ok(ObjectId(first_line(&self.git(&["rev-parse", "--verify", &tree])?)))
+        self.id("rev-parse --verify", &first_line(&self.git(&["rev-parse", "--verify", &tree])?))
     }
 
     fn branch_tip(&self, branch: &str) -> Result<Option<ObjectId>, GitError> {
@@ -170,16 +197,13 @@ impl GitEngine for ProgramEngine {
         if let Some(name) = self.asked(admin, &["symbolic-ref", "--quiet", "HEAD"])? {
             return Ok(WorktreeHead::Branch(branch_of_ref(&name).to_owned()));
         }
-        Ok(WorktreeHead::Detached(ObjectId(first_line(&self.git_at(admin, &["rev-parse", "--verify", "HEAD"])?))))
+        let at = first_line(&self.git_at(admin, &["rev-parse", "--verify", "HEAD"])?);
+        Ok(WorktreeHead::Detached(self.id("rev-parse --verify HEAD", &at)?))
     }
 
     fn ahead(&self, base: &ObjectId, tip: &ObjectId) -> Result<usize, GitError> {
         let counted = first_line(&self.git(&["rev-list", "--count", &format!("{base}..{tip}"), "--"])?);
-        counted.parse().map_err(|_| GitError::Program {
-            command: "rev-list --count".to_owned(),
-            dir: self.common_dir.clone(),
-            said: format!("`{counted}` is not a number"),
-        })
+        counted.parse().map_err(|_| self.bad_answer("rev-list --count", format!("`{counted}` is not a number")))
     }
 
     fn unmerged(&self, tips: &[ObjectId], except: &str, others: &[ObjectId]) -> Result<Vec<ObjectId>, GitError> {
@@ -191,7 +215,7 @@ impl GitEngine for ProgramEngine {
         args.push(format!("--glob={EVERY_BRANCH}"));
         args.extend(["--remotes", "--tags", "--"].map(str::to_owned));
         let found = self.git(&args)?;
-        Ok(String::from_utf8_lossy(&found).lines().map(|line| ObjectId(line.to_owned())).collect())
+        String::from_utf8_lossy(&found).lines().map(|line| self.id("rev-list", line)).collect()
     }
 
     fn register(&self, path: &Path, _branch: &str, base: &ObjectId) -> Result<WorktreeRegistration, GitError> {
@@ -203,10 +227,8 @@ impl GitEngine for ProgramEngine {
                 .into();
         args.extend([path.into(), base.as_str().into()]);
         self.git_in(&self.top_level, &args)?;
-        registry::find(&self.common_dir, path)?.ok_or_else(|| GitError::Program {
-            command: "worktree add".to_owned(),
-            dir: self.top_level.clone(),
-            said: format!("no registration of {} is to be found", path.display()),
+        registry::find(&self.common_dir, path)?.ok_or_else(|| {
+            self.bad_answer("worktree add", format!("no registration of {} is to be found", path.display()))
         })
     }
 
@@ -215,7 +237,7 @@ impl GitEngine for ProgramEngine {
     }
 
     fn create_ref(&self, name: &str, commit: &ObjectId, why: &str) -> Result<(), GitError> {
-        self.git(&["update-ref", "-m", why, name, commit.as_str(), &zero(commit)]).map(drop)
+        self.git(&["update-ref", "-m", why, name, commit.as_str(), commit.absent().as_str()]).map(drop)
     }
 
     fn delete_branch(&self, branch: &str, expected: &ObjectId) -> Result<(), GitError> {
@@ -231,7 +253,7 @@ impl GitEngine for ProgramEngine {
         let options = ["--untracked-files=all", "--ignored=no", "--ignore-submodules=none"];
         let args = [&args[..], &options[..]].concat();
         let entries = self.git_in(worktree, &["ls-files", "-z", "-v", "--stage"])?;
-        let tracked: Result<Vec<_>, _> = records(&entries).map(|record| self.tracked_file(worktree, record)).collect();
+        let tracked: Result<Vec<_>, _> = records(&entries).map(|record| self.tracked_file(record)).collect();
         let tracked = tracked?;
         let suspects = self.suspects(worktree, &entries)?;
         let found = if suspects.is_empty() {
@@ -259,7 +281,7 @@ impl GitEngine for ProgramEngine {
             }
             let found = self.with_index(worktree, scratch, &["ls-files", "-z", "--others", "--exclude-standard"])?;
             let strays = found.split(|byte| *byte == 0).filter(|path| !path.is_empty());
-            Ok(strays.map(registry::path_of).collect())
+            Ok(strays.map(path_of).collect())
         })
     }
 
@@ -270,14 +292,14 @@ impl GitEngine for ProgramEngine {
             fs::copy(&own, scratch).about("cannot copy", &own)?;
             let staged = self.with_index(worktree, scratch, &["write-tree"]);
             let staged = match staged {
-                Ok(tree) => Some(ObjectId(first_line(&tree))),
-                Err(GitError::Program { said, .. }) if said.contains("unmerged") => None,
+                Ok(tree) => Some(self.id("write-tree", &first_line(&tree))?),
+                Err(GitError::Step(GitStepError::Refused { said, .. })) if said.contains("unmerged") => None,
                 Err(error) => return Err(error),
             };
             let entries = self.with_index(worktree, scratch, &["ls-files", "-z", "-v", "--stage"])?;
             self.reveal(worktree, admin, scratch, &self.suspects(worktree, &entries)?)?;
             self.with_index(worktree, scratch, &["add", "--all", "--sparse", "--", "."])?;
-            let files = ObjectId(first_line(&self.with_index(worktree, scratch, &["write-tree"])?));
+            let files = self.id("write-tree", &first_line(&self.with_index(worktree, scratch, &["write-tree"])?))?;
             Ok(FilesSnapshot { files, staged })
         })
     }
@@ -285,27 +307,18 @@ impl GitEngine for ProgramEngine {
     fn commit_tree(&self, tree: &ObjectId, parents: &[ObjectId], message: &str) -> Result<ObjectId, GitError> {
         let mut command = self.runner.command(&self.common_dir);
         for role in ["AUTHOR", "COMMITTER"] {
-            command.env(format!("GIT_{role}_NAME"), KEEPER_NAME).env(format!("GIT_{role}_EMAIL"), KEEPER_EMAIL);
+            command.env(format!("GIT_{role}_NAME"), KEEPER_NAME).env(format!("GIT_{role}_EMAIL"), KEEPER_ADDRESS);
         }
         command.arg("--git-dir").arg(&self.common_dir).args(["commit-tree", "--no-gpg-sign", "-m", message]);
         for parent in parents {
             command.args(["-p", parent.as_str()]);
         }
-        Ok(ObjectId(first_line(&self.runner.checked(command.arg(tree.as_str()))?)))
+        self.id("commit-tree", &first_line(&self.checked(command.arg(tree.as_str()))?))
     }
 
     fn pseudo_ref(&self, admin: &Path, name: &str) -> Result<Option<ObjectId>, GitError> {
         self.commit_named(admin, name)
     }
-}
-
-fn zero(like: &ObjectId) -> String {
-    "0".repeat(like.as_str().len())
-}
-
-/// The records of an output whose lines end in a NUL.
-fn records(output: &[u8]) -> impl Iterator<Item = &[u8]> {
-    output.split(|byte| *byte == 0).filter(|record| !record.is_empty())
 }
 
 /// A record of `git ls-files -z -v --stage`: a letter, the mode, the object and the stage, each and a space, then a tab and
@@ -333,5 +346,5 @@ fn change(record: &[u8]) -> Option<UncommittedFile> {
         (_, b' ') => UncommittedState::Staged,
         (_, _) => UncommittedState::Modified,
     };
-    Some(UncommittedFile { path: registry::path_of(path), state })
+    Some(UncommittedFile { path: path_of(path), state })
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
+use teamster_protocol::git::path_of;
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::plain_file::{self, NotPlain};
 use teamster_protocol::model::limits::sizes::GIT_FILE_BYTES_MAX;
@@ -255,12 +256,6 @@ fn is_taken(error: &io::Error) -> bool {
 
 fn line(prefix: &[u8], path: &Path) -> Vec<u8> {
     [prefix, path.as_os_str().as_encoded_bytes(), b"\n"].concat()
-}
-
-/// Bytes of git's as a path.
-pub(super) fn path_of(bytes: &[u8]) -> PathBuf {
-    use std::os::unix::ffi::OsStrExt;
-    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
 }
 
 /// Without `..`, which relative links of git's have.

@@ -8,12 +8,13 @@ use std::path::PathBuf;
 
 use git2::{Config, ErrorCode};
 
+use teamster_protocol::git::RepositoryLock;
 use teamster_protocol::host::clock;
 use teamster_protocol::host::crash::point;
 
 use super::engine::GitEngine;
 use super::holdings::WorktreeLook;
-use super::lock::{RepositoryLock, patiently};
+use super::patience::patiently;
 use super::place::PlaceContents;
 use super::registry;
 use super::{GitError, ObjectId, Repository, UncommittedState, WorktreeHoldings, WorktreePlace};

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::super::lock::waits;
+use super::super::patience::waits;
 use super::super::{RemovalCare, Repository, WorktreeSpec, sweep_trash};
 use super::{BRANCH, Scene, git, try_git};
 

@@ -130,7 +130,7 @@ fn a_checkout_that_fails_leaves_nothing() {
     scene.git(&["config", "filter.broken.smudge", "false"]);
     scene.git(&["config", "filter.broken.required", "true"]);
     let error = scene.refused(&scene.spec());
-    assert!(matches!(error, GitError::Program { .. }), "{error}");
+    assert!(matches!(error, GitError::Step(_)), "{error}");
     assert!(error.to_string().contains("smudge filter broken failed"), "{error}");
     scene.assert_nothing_left();
 }
