@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use crate::bench::{self, Bench, LIMIT, ended, name, processes_in};
-use teamster_protocol::model::agent::{Permission, QuestionId, SessionBegin, TurnEnd};
+use teamster_protocol::model::agent::{AgentFault, Permission, QuestionId, SessionBegin, TurnEnd};
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::mail::Urgency;
@@ -287,9 +287,32 @@ async fn a_turn_that_the_agent_never_ends_is_stopped_with_its_agent() {
     assert_eq!(ended(alice).await.0, Some(1));
     bench.team.refresh(|_| ()).unwrap();
     let left = bench.team.members().unwrap().remove(0).left;
-    let why = "the agent did not end a turn that was aborted";
+    let why = "the agent did not end its turn within 3 s of being told to stop";
     assert!(matches!(&left, Some(WorkerEnd::AgentGone { reason }) if reason == why), "{left:?}");
     assert_eq!(processes_in(bench.root.path()), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
+async fn an_agent_that_does_not_obey_an_interruption_costs_an_attempt_which_has_the_reason_and_its_words() {
+    let bench = Bench::new();
+    let (alice, peer) = linked(&bench, "").await;
+    let mut bench = bench;
+    let task = add(&mut bench, "say begun\nhang");
+    bench.heard("alice", "begun").await;
+    let steered = peer.steer("not that".to_owned(), Some(SteerHaste::Now)).await.unwrap();
+    assert_eq!(ended(alice).await.0, Some(1));
+    let why = "the agent did not end its turn within 3 s of being told to stop";
+    let view = bench.task(task, "pending").await;
+    assert_eq!((view.result(), view.attempts.len()), (Some(&*format!("({why})\nbegun")), 1));
+    let said = bench.transcript("alice");
+    let end = TurnEnd::Failed { reason: why.to_owned(), fault: AgentFault::Agent };
+    let is_end = |said: &TranscriptText| matches!(said, TranscriptText::TurnEnded { end: told, .. } if *told == end);
+    assert!(said.iter().any(is_end), "{said:?}");
+    let is_lost = |said: &TranscriptText| {
+        let TranscriptText::Receipt { text, state: ReceiptState::Lost { .. } } = said else { return false };
+        *text == steered.text
+    };
+    assert!(said.iter().any(is_lost), "{said:?}");
 }
 
 #[tokio::test]

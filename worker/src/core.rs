@@ -29,6 +29,7 @@ mod limit;
 mod mail;
 mod park;
 pub mod permission;
+mod prompt_parts;
 pub mod recap;
 mod renewal;
 mod settings;
@@ -340,7 +341,9 @@ impl WorkerCore {
             (WorkerAsk::Steer { text, haste }, WorkPhase::Turn(turn)) if turn.goes_on() => {
                 match (haste, &turn.ending) {
                     (SteerHaste::Patient, None) => self.steer_turn(call, text),
-                    (SteerHaste::Now, _) | (SteerHaste::Patient, Some(_)) => self.interrupt_turn(now_ms, call, text),
+                    (SteerHaste::Now, _) | (SteerHaste::Patient, Some(_)) => {
+                        self.interrupt_turn(now_ms, call, text, haste)
+                    }
                 }
             }
             (WorkerAsk::Abort { reason }, WorkPhase::Turn(turn)) => {

@@ -49,6 +49,11 @@ pub trait Driver: Send {
     /// the kind differs.
     fn abilities(&self) -> AgentAbilities;
 
+    /// The longest text that the agent can be given as a prompt; nothing if it takes any.
+    fn prompt_bytes_max(&self) -> Option<usize> {
+        None
+    }
+
     /// Starts a turn, which ends with [`AgentNews::TurnEnded`] whatever happens in it, also when the agent can not be
     /// started. Refused while a turn runs, after `close`, and for a prompt that this agent could never take, such as a
     /// text for a shell.
@@ -62,8 +67,8 @@ pub trait Driver: Send {
     /// Answers [`AgentNews::PermissionAsked`]. Refused if nothing is asked under that id (any more).
     fn permit(&mut self, question: &QuestionId, permission: Permission) -> Result<(), DriverError>;
 
-    /// Stops the turn that runs: it ends as `aborted`, even if the agent finished in the same moment. Without a turn,
-    /// and when said twice, it changes nothing.
+    /// Stops the turn that runs: it ends as `aborted`, even if the agent finished in the same moment, or as failed by an agent
+    /// that did not obey, which is ended, or died of it. Without a turn, and when said twice, it changes nothing.
     fn abort(&mut self);
 
     /// Stops the turn that runs, as [`abort`](Driver::abort) does, and then the agent. The last news is

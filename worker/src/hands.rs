@@ -215,6 +215,8 @@ impl WorkerHands {
             }
             WorkerAction::RenewConversation => {
                 self.is_renewed = true;
+                self.forget_session();
+                point("conversation given up, agent not woken");
                 // By now it has a conversation of its own.
                 self.subject = RecapSubject::Own;
                 self.agent.begin_anew();
@@ -380,21 +382,38 @@ impl WorkerHands {
 
     /// Writes down by which name the next life finds the agent's conversation. Without it, that life begins a new one.
     fn keep_session(&mut self, session: SessionId) {
-        let name = self.me.name.clone();
-        let known = self.team.roster().member(&name).is_ok_and(|member| member.session.as_ref() == Some(&session));
+        let known = self.session_on_roster().is_some_and(|known| known == session);
         if known {
             return;
         }
+        let name = self.me.name.clone();
         if let Err(error) = self.team.enroll(TeamFact::Session { name, session: Some(session) }) {
             self.trouble(format!("cannot write down the name of the agent's conversation: {error}"));
         }
     }
 
+    /// Takes the name of the agent's conversation off the roster, so that no life after this one goes on with it.
+    fn forget_session(&mut self) {
+        let name = self.me.name.clone();
+        if self.session_on_roster().is_none() {
+            return;
+        }
+        match self.team.enroll(TeamFact::Session { name, session: None }) {
+            Err(error) if !is_written(&error) => {
+                self.trouble(format!("cannot write down that the agent's conversation has ended: {error}"));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    fn session_on_roster(&self) -> Option<SessionId> {
+        self.team.roster().member(&self.me.name).ok()?.session.clone()
+    }
+
     /// Starts the agent again, in the conversation that it had.
     fn wake_agent(&mut self) -> Result<(), DriverError> {
         point("agent about to be woken");
-        let member = self.team.roster().member(&self.me.name);
-        let session = member.ok().and_then(|member| member.session.clone()).filter(|_| !self.is_renewed);
+        let session = self.session_on_roster().filter(|_| !self.is_renewed);
         if session.is_some() {
             // It has a conversation of its own by now, which it would have to be told of.
             self.subject = RecapSubject::Own;

@@ -75,3 +75,37 @@ fn agents_tells_of_the_forms() {
     let said = team.ok("agents");
     assert!(said.contains("'acp:COMMAND ARGS'") && said.contains("'cmd:COMMAND {}'"), "{said}");
 }
+
+/// A program that waits when it is begun, and then says its prompt once it is told what not to do.
+fn stubborn_program(team: &Team) {
+    let path = team.repository().join("stubborn");
+    let text = "#!/bin/sh\ncase \"$1\" in\n*'but that'*) printf '%s' \"$1\" ;;\n*) echo begun; exec tail -f /dev/null ;;\nesac\n";
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_program_is_interrupted_with_all_that_it_was_told_and_what_has_no_room_is_refused() {
+    let team = Team::new();
+    stubborn_program(&team);
+    team.ok_words(&["spawn", "alice", "--agent", "cmd:./stubborn {}"]);
+    let asked = "x".repeat(100_000);
+    team.ok_words(&["task", "add", &asked]);
+    team.until_said("alice", "begun");
+    let said = run(&team, &["steer", "alice", "--now", &"y".repeat(40_000)]);
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(said.err.contains("its agent takes 131070 at most"), "{}", said.err);
+    assert!(said.err.contains("say it in fewer words, or without --now"), "{}", said.err);
+    team.ok("steer alice --now not this");
+    team.until_said("alice", "\"interrupted\"");
+    team.ok("steer alice --now but that");
+    team.until_event("completed");
+    let task = team.task(1);
+    assert_eq!(task["attempts"].as_array().unwrap().len(), 1, "{task}");
+    let logs = team.ok("logs alice -n 1000 --json");
+    let told = format!(
+        "{asked}\\n\\nYou had begun with this, and were interrupted. You had said:\\n> begun\\n> begun\\n\\n\
+         Message from lead:\\nnot this\\n\\nMessage from lead:\\nbut that\\n\\nGo on with what you were asked, and heed this."
+    );
+    assert!(logs.contains(&told), "{}", team.ok("logs alice"));
+}

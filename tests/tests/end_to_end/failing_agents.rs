@@ -64,4 +64,8 @@ fn a_conversation_that_fills_the_context_is_renewed_and_its_task_is_done_in_the_
         assert!(logs.contains(told), "{told}: {logs}");
     }
     assert!(team.ok("logs alice -n 1000 --json").contains("This is a summary of it"), "it is told what was said");
+    let events = team.ok("events");
+    let at = |words: &str| events.rfind(words).unwrap_or_else(|| panic!("{words}: {events}"));
+    let given_up = at("alice gives up its conversation, and begins another");
+    assert!(given_up < at("alice has conversation"), "nobody goes on with the one that is full: {events}");
 }

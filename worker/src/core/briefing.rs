@@ -65,6 +65,13 @@ impl PromptBriefing {
         self.carrier = None;
     }
 
+    /// The words that the agent has not been told.
+    fn untold(&self) -> Vec<&str> {
+        let AgentBriefing { identity, recap } = &self.words;
+        let identity = identity.as_deref().filter(|_| self.identity != IdentityKnown::Yes);
+        identity.into_iter().chain(recap.as_deref()).collect()
+    }
+
     /// The agent has a text. If the words stood before that, they have been told.
     pub(super) fn reached(&mut self, text: TextId) {
         if self.carrier == Some(text) {
@@ -81,15 +88,21 @@ impl WorkerCore {
         if kind == WorkKind::Command {
             return None;
         }
-        let AgentBriefing { identity, recap } = &self.briefing.words;
-        let identity = identity.as_deref().filter(|_| self.briefing.identity != IdentityKnown::Yes);
-        let words: Vec<&str> = identity.into_iter().chain(recap.as_deref()).collect();
+        let words = self.briefing.untold();
         if words.is_empty() {
             return None;
         }
         let words = words.join("\n\n");
         self.briefing.carrier = Some(prompt);
         Some(words)
+    }
+
+    /// How many bytes such words add to a prompt at most.
+    pub(super) fn words_before_bytes(&self, kind: WorkKind) -> usize {
+        match kind {
+            WorkKind::Command => 0,
+            WorkKind::Text => self.briefing.untold().iter().map(|words| words.len() + "\n\n".len()).sum(),
+        }
     }
 
     /// The agent can not go on with its conversation, and begins another one.

@@ -127,7 +127,24 @@ impl WorkerCore {
         }
     }
 
+    /// The budget that the turn that runs has used up, so that its agent is not to be prompted again in it.
+    pub(super) fn spent_in_turn(&self, now_ms: u64) -> Option<(BudgetOwner, BudgetLimit)> {
+        let WorkPhase::Turn(turn) = &self.phase else { return None };
+        let running = UsageSum::of_turn(turn.usage, now_ms.saturating_sub(turn.since_ms));
+        let mut budgets = self.running_budgets(turn).into_iter();
+        budgets.find_map(|RunningBudget { owner, budget, before }| {
+            budget.exceeded(&before.plus(running)).map(|limit| (owner, limit))
+        })
+    }
+
     fn stop_for_budget(&mut self, now_ms: u64, owner: BudgetOwner, limit: BudgetLimit) {
+        self.charge_budget(owner, limit);
+        // Last: a turn whose agent is not awake is over with that.
+        self.abort_turn(now_ms);
+    }
+
+    /// The turn that runs ends because a budget is used up.
+    pub(super) fn charge_budget(&mut self, owner: BudgetOwner, limit: BudgetLimit) {
         let WorkPhase::Turn(turn) = &mut self.phase else { return };
         turn.ending = Some(TurnStop::OverBudget { owner, limit });
         if owner == BudgetOwner::Member {
@@ -136,8 +153,6 @@ impl WorkerCore {
             let how = WorkerEnd::BudgetSpent { reason: limit.to_string() };
             self.leave.get_or_insert(LeaveReason { how, approve: None });
         }
-        // Last: a turn whose agent is not awake is over with that.
-        self.abort_turn(now_ms);
     }
 
     fn running_budgets(&self, turn: &RunningTurn) -> Vec<RunningBudget> {

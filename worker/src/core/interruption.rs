@@ -4,24 +4,22 @@
 
 use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::id::Address;
+use teamster_protocol::model::mail::Urgency;
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::task::TaskWork;
-use teamster_protocol::wire::api::SteerAnswer;
+use teamster_protocol::wire::api::{SteerAnswer, SteerHaste};
 
 use super::mail::said_steer;
-use super::recap::{ending, quoted};
-use super::text::{TextShown, WaitingText, joined};
-use super::turn::{InterruptedTurn, TurnFor, TurnStop};
+use super::prompt_parts::{PromptParts, bytes_of};
+use super::text::{TextShown, WaitingText};
+use super::turn::{InterruptedTurn, RunningTurn, TurnFor, TurnStop};
 use super::{AskRefused, CallId, WorkPhase, WorkerAction, WorkerAnswer, WorkerCore};
-
-/// The last words of a prompt that is put again with texts.
-const GO_ON: &str = "Go on with what you were asked, and heed this.";
 
 impl WorkerCore {
     /// Interrupts the turn that runs, so that its agent is told this text at once.
-    pub(super) fn interrupt_turn(&mut self, now_ms: u64, call: CallId, text: String) {
+    pub(super) fn interrupt_turn(&mut self, now_ms: u64, call: CallId, text: String, haste: SteerHaste) {
         let is_held = self.is_held();
         let WorkPhase::Turn(turn) = &mut self.phase else { return };
         if !turn.reads_text() {
@@ -31,7 +29,14 @@ impl WorkerCore {
             return self.answer(call, Err(refused.with_hint(hint)));
         }
         let (id, state) = (turn.name_text(), ReceiptState::Queued);
-        let text = WaitingText { id, from: Address::Lead, text, state: state.clone(), shown: TextShown::No };
+        let (from, urgency) = (Address::Lead, Urgency::Now);
+        let text = WaitingText { id, from, text, urgency, state: state.clone(), shown: TextShown::No };
+        if haste == SteerHaste::Now
+            && let Err(refused) = self.must_fit(&text)
+        {
+            return self.answer(call, Err(refused));
+        }
+        let WorkPhase::Turn(turn) = &mut self.phase else { return };
         let was_interrupted = turn.ending.is_some();
         if !is_held {
             turn.ending = Some(TurnStop::Interrupted);
@@ -49,6 +54,27 @@ impl WorkerCore {
         }
     }
 
+    /// Refuses a text with which the prompt of the turn would be longer than its agent takes.
+    fn must_fit(&self, text: &WaitingText) -> Result<(), AskRefused> {
+        let WorkPhase::Turn(turn) = &self.phase else { return Ok(()) };
+        let waiting = self.texts.iter().chain(self.open_steers()).filter(|text| text.message().is_none());
+        let texts: usize = waiting.chain([text]).map(bytes_of).sum();
+        let (bytes, bytes_max) = (turn.bytes_again() + texts, self.prompt_room(turn));
+        if bytes <= bytes_max {
+            return Ok(());
+        }
+        let refused = AskRefused::new(format!(
+            "with this its turn would go on with a prompt of {bytes} bytes, and its agent takes {bytes_max} at most"
+        ));
+        let name = &self.settings.me.name;
+        Err(refused.with_hint(format!("say it in fewer words, or without --now; teamster stop {name} ends the turn")))
+    }
+
+    /// The longest prompt with which the turn that runs can go on.
+    fn prompt_room(&self, turn: &RunningTurn) -> usize {
+        self.settings.prompt_bytes_max.saturating_sub(self.words_before_bytes(turn.work.kind()))
+    }
+
     /// The agent has ended the turn that runs. If that was interrupted, the agent is prompted again.
     pub(super) fn go_on_if_interrupted(&mut self, now_ms: u64, end: &TurnEnd, said: &str) -> InterruptedTurn {
         if !self.is_interrupted() {
@@ -59,9 +85,14 @@ impl WorkerCore {
         turn.ending = None;
         match end {
             TurnEnd::Aborted => {}
-            // The texts are handed on after the turn.
+            // The texts are handed on after the turn, or lost with an agent that did not obey.
             TurnEnd::Completed | TurnEnd::Failed { .. } | TurnEnd::NotBegun { .. } => return InterruptedTurn::Over,
         }
+        if let Some((owner, limit)) = self.spent_in_turn(now_ms) {
+            self.charge_budget(owner, limit);
+            return InterruptedTurn::Over;
+        }
+        let WorkPhase::Turn(turn) = &mut self.phase else { return InterruptedTurn::Over };
         let is_limited = turn.limit.is_some();
         // A worker that ends does not wait for its provider, either: the task goes back.
         if !may_go_on || (is_limited && is_leaving) {
@@ -85,17 +116,46 @@ impl WorkerCore {
         InterruptedTurn::GoesOn
     }
 
-    /// Makes the texts that wait a part of the turn's prompt, with what the agent had said to the prompt as it was; nothing if
-    /// it was not prompted.
+    /// Makes the texts whose turn it is a part of the turn's prompt, with what the agent had said to the prompt as it was;
+    /// nothing if it was not prompted. What can wait, and what has no room, is handed on after the turn.
     fn join_texts(&mut self, said: Option<&str>) {
-        let mut texts: Vec<WaitingText> = std::mem::take(&mut self.texts).into();
-        texts.iter_mut().for_each(|text| self.show(text));
+        let open = self.take_steers_back();
+        let (urgent, mut waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.texts).into_iter().partition(|text| text.urgency == Urgency::Now);
+        let urgent: Vec<WaitingText> = open.into_iter().chain(urgent).collect();
         let WorkPhase::Turn(turn) = &mut self.phase else { return };
+        let mut parts = turn.parts.take().unwrap_or_else(|| PromptParts::of(&turn.work));
+        if let Some(said) = said {
+            parts.heard(said);
+        }
+        let WorkPhase::Turn(turn) = &self.phase else { return };
+        let bytes_max = self.prompt_room(turn);
+        let mut room = bytes_max.saturating_sub(parts.bytes());
+        let mut has_room = |text: &WaitingText| {
+            let left = room.checked_sub(bytes_of(text));
+            left.map(|left| room = left).is_some()
+        };
+        // The lead was told that its own have room.
+        let own: Vec<bool> = urgent.iter().map(|text| text.message().is_none() && has_room(text)).collect();
+        let fits: Vec<bool> =
+            urgent.iter().zip(own).map(|(text, own)| own || (text.message().is_some() && has_room(text))).collect();
+        let (mut joined, mut kept) = (Vec::new(), Vec::new());
+        for (mut text, fits) in urgent.into_iter().zip(fits) {
+            if fits {
+                self.show(&mut text);
+                parts.add(&text);
+                joined.push(text);
+            } else {
+                kept.push(text);
+            }
+        }
+        kept.append(&mut waiting);
+        self.texts = kept.into();
+        let WorkPhase::Turn(turn) = &mut self.phase else { return };
+        turn.work = TaskWork::Prompt(parts.prompt(bytes_max));
+        turn.parts = Some(parts);
         let prompt = TextId::prompt_of(turn.number);
-        texts.splice(0..0, self.take_steers_back());
-        let WorkPhase::Turn(turn) = &mut self.phase else { return };
-        turn.work = TaskWork::Prompt(prompt_again(turn.work.text(), said, &texts));
-        self.add_to_prompt(prompt, texts);
+        self.add_to_prompt(prompt, joined);
     }
 
     /// The turn that runs is begun again after a wait, with the texts that became a part of its prompt.
@@ -132,14 +192,4 @@ impl WorkerCore {
             ) => false,
         }
     }
-}
-
-/// The prompt of a turn that was interrupted, for an agent that may have forgotten what it was asked.
-fn prompt_again(asked: &str, said: Option<&str>, texts: &[WaitingText]) -> String {
-    let begun = said.map(|said| match said.trim() {
-        "" => "You had begun with this, and were interrupted.".to_owned(),
-        said => format!("You had begun with this, and were interrupted. You had said:\n{}", quoted(&ending(said))),
-    });
-    let parts = [asked.to_owned()].into_iter().chain(begun).chain([joined(texts), GO_ON.to_owned()]);
-    parts.collect::<Vec<_>>().join("\n\n")
 }

@@ -131,7 +131,8 @@ impl WorkerCore {
         let WorkPhase::Turn(turn) = &mut self.phase else { return };
         let way = if is_held { SteerWay::NextPrompt } else { turn.steer_way(ability) };
         let (id, state) = (turn.name_text(), ReceiptState::Accepted);
-        let mut text = WaitingText { id, from: Address::Lead, text, state, shown: TextShown::No };
+        let (from, urgency) = (Address::Lead, Urgency::Now);
+        let mut text = WaitingText { id, from, text, urgency, state, shown: TextShown::No };
         match way {
             SteerWay::Now => self.act(WorkerAction::Steer { of: SteerOf::Call(call), text }),
             SteerWay::NextPrompt => {
@@ -262,5 +263,5 @@ fn text_of(message: Message) -> WaitingText {
         | MessageBody::Unknown => String::new(),
     };
     let (id, state) = (TextId::Message(message.id), ReceiptState::Accepted);
-    WaitingText { id, from: message.from, text, state, shown: TextShown::No }
+    WaitingText { id, from: message.from, text, urgency: message.urgency, state, shown: TextShown::No }
 }

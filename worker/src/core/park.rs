@@ -4,11 +4,10 @@ use teamster_protocol::model::agent::options::OnLimit;
 use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TurnEnd};
 use teamster_protocol::model::limits::{PARK_DEFAULT, PARK_MIN, PROVIDER_TRIES_MAX, PROVIDER_WAIT_MIN};
 use teamster_protocol::model::notice::TranscriptText;
-use teamster_protocol::model::receipt::ReceiptState;
 use teamster_protocol::model::roster::WorkerEnd;
 
 use super::limit::StandingLimit;
-use super::text::{TURN_ABORTED, WORKER_ENDS, WaitingText};
+use super::text::{TURN_ABORTED, WORKER_ENDS};
 use super::turn::{RunningTurn, TurnFor, TurnStop};
 use super::{BeforeClaim, ClaimedTask, LeaveReason, WorkPhase, WorkerAction, WorkerCore, ms};
 
@@ -194,14 +193,21 @@ impl WorkerCore {
     /// The wait is over.
     pub(super) fn unpark(&mut self, now_ms: u64) {
         self.limit = None;
+        self.leave_if_spent();
+        if self.leave.is_some() {
+            return self.end_parked(now_ms, TurnStop::Leaving);
+        }
         match self.take_parked() {
             Some(ParkedWork::Turn(turn)) => {
-                let RunningTurn { what_for, timeout_ms, work, carried, .. } = *turn;
+                let RunningTurn { what_for, timeout_ms, work, carried, parts, .. } = *turn;
                 match what_for {
                     // The texts wait again, and are handed on like any.
                     TurnFor::Texts | TurnFor::Queued => self.settle(now_ms, BeforeClaim::Working),
                     TurnFor::Task(_) | TurnFor::Call { .. } => {
                         self.start_turn_with(now_ms, what_for, timeout_ms, work, carried);
+                        if let WorkPhase::Turn(turn) = &mut self.phase {
+                            turn.parts = parts;
+                        }
                     }
                 }
             }
@@ -225,23 +231,18 @@ impl WorkerCore {
                     TurnFor::Call { text, .. } => Some(text),
                     TurnFor::Task(_) | TurnFor::Texts | TurnFor::Queued => None,
                 };
+                let reason = match &ending {
+                    TurnStop::Leaving => WORKER_ENDS,
+                    TurnStop::Interrupted => unreachable!("a turn that waits for its provider is not interrupted"),
+                    TurnStop::Stopped { .. }
+                    | TurnStop::TimedOut
+                    | TurnStop::Stalled { .. }
+                    | TurnStop::Hung { .. }
+                    | TurnStop::OverBudget { .. } => TURN_ABORTED,
+                };
+                own.into_iter().for_each(|text| self.lose(text, reason));
                 let carried = std::mem::take(&mut turn.carried);
-                // Messages that the agent did not have wait for another turn, or for another life.
-                let (unread, lost) = carried.into_iter().partition::<Vec<_>, _>(WaitingText::is_unacknowledged);
-                unread.into_iter().rev().for_each(|text| self.texts.push_front(text));
-                for text in own.into_iter().chain(lost.into_iter().map(|text| text.id)) {
-                    let reason = match &ending {
-                        TurnStop::Leaving => WORKER_ENDS,
-                        TurnStop::Interrupted => unreachable!("a turn that waits for its provider is not interrupted"),
-                        TurnStop::Stopped { .. }
-                        | TurnStop::TimedOut
-                        | TurnStop::Stalled { .. }
-                        | TurnStop::Hung { .. }
-                        | TurnStop::OverBudget { .. } => TURN_ABORTED,
-                    };
-                    let state = ReceiptState::Lost { reason: reason.to_owned() };
-                    self.act(WorkerAction::Say(TranscriptText::Receipt { text, state }));
-                }
+                self.give_back(carried, reason);
                 turn.ending = Some(ending);
                 self.end_turn_of(now_ms, turn, TurnEnd::Aborted, String::new());
             }

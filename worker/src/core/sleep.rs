@@ -86,13 +86,10 @@ impl WorkerCore {
     /// Holds the turn that has just begun until the agent is awake.
     pub(super) fn hold_turn(&mut self, number: u64, task: Option<TaskId>, work: TaskWork, texts: Vec<TextId>) {
         // Written down at once: should the worker die before the agent is awake, a prompt that was taken is told as lost.
-        self.act(WorkerAction::Say(TranscriptText::TurnStarted {
-            turn: number,
-            task,
-            work,
-            texts,
-            used_before: self.used,
-        }));
+        let kept = self.kept_texts(&texts);
+        let used_before = self.used;
+        self.act(WorkerAction::Say(TranscriptText::TurnStarted { turn: number, task, work, texts, used_before }));
+        self.say_kept(kept);
         self.prompt_taken();
         match self.agent {
             AgentSleep::FallingAsleep | AgentSleep::Waking => {}

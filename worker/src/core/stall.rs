@@ -2,6 +2,7 @@
 
 use teamster_protocol::model::agent::preset::SteerAbility;
 use teamster_protocol::model::id::Address;
+use teamster_protocol::model::mail::Urgency;
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::ReceiptState;
 use teamster_protocol::model::roster::{OnStall, StallPolicy, WorkerEnd};
@@ -47,7 +48,7 @@ impl WorkerCore {
                 let text =
                     format!("nothing was heard of you for {} s: go on, or say what you wait for", quiet_ms / 1000);
                 let (id, from, state) = (turn.name_text(), Address::Lead, ReceiptState::Accepted);
-                let text = WaitingText { id, from, text, state, shown: TextShown::No };
+                let text = WaitingText { id, from, text, urgency: Urgency::Now, state, shown: TextShown::No };
                 self.act(WorkerAction::Say(TranscriptText::Stalled { turn: number, quiet_ms }));
                 self.act(WorkerAction::Steer { of: SteerOf::Stall, text });
             }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use teamster_protocol::model::agent::{AgentFault, TurnEnd};
 use teamster_protocol::model::id::{Address, MessageId};
+use teamster_protocol::model::mail::Urgency;
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId, TextRole};
 
@@ -26,6 +27,8 @@ pub struct WaitingText {
     pub from: Address,
     /// The words.
     pub text: String,
+    /// When it is to be handed on: what is urgent is for the turn that runs.
+    pub urgency: Urgency,
     /// The progress of the text when it was last told.
     pub state: ReceiptState,
     /// Whether the transcript has it.
@@ -61,7 +64,7 @@ impl WaitingText {
     }
 
     /// The text as a part of a prompt.
-    fn as_prompt(&self) -> String {
+    pub(super) fn as_prompt(&self) -> String {
         format!("Message from {}:\n{}", self.from, self.text)
     }
 }
@@ -83,6 +86,13 @@ pub(super) struct HandedText {
     unacknowledged: Vec<MessageId>,
     /// Whether the agent was given a turn to take it from its queue.
     nudged: AgentNudged,
+}
+
+impl HandedText {
+    /// Whether it was said in a turn, and nobody can tell whether the agent took it.
+    fn is_open_steer(&self) -> bool {
+        self.role == TextRole::Steer && matches!(self.state, ReceiptState::Accepted | ReceiptState::Unconfirmed)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,18 +139,16 @@ impl WorkerCore {
 
     /// Takes back the texts that were said in the turn and that the agent did not take, for another prompt of it.
     pub(super) fn take_steers_back(&mut self) -> Vec<WaitingText> {
-        let ids: Vec<TextId> = self.handed.keys().copied().collect();
-        let mut texts = Vec::new();
-        for id in ids {
-            let is_open = self.handed.get(&id).is_some_and(|handed| {
-                handed.role == TextRole::Steer
-                    && matches!(handed.state, ReceiptState::Accepted | ReceiptState::Unconfirmed)
-            });
-            if is_open && let Some(handed) = self.handed.remove(&id) {
-                texts.extend(handed.texts);
-            }
-        }
-        texts
+        let open = self.handed.extract_if(.., |_, handed| handed.is_open_steer());
+        open.flat_map(|(_, handed)| handed.texts).collect()
+    }
+
+    /// The texts that were said in the turn and may still come back: the agent did not take them, or keeps them.
+    pub(super) fn open_steers(&self) -> impl Iterator<Item = &WaitingText> {
+        let is_open = |handed: &&HandedText| {
+            handed.role == TextRole::Steer && (handed.is_open_steer() || handed.state == ReceiptState::Queued)
+        };
+        self.handed.values().filter(is_open).flat_map(|handed| &handed.texts)
     }
 
     /// The prompt is put again, and has these too.
@@ -165,8 +173,14 @@ impl WorkerCore {
     /// The turn has ended: no text of it is on its way any more, but what the agent keeps in a queue of its own.
     pub(super) fn settle_texts(&mut self, end: &TurnEnd, limited: TurnLimited) {
         let worker_ends = matches!(&self.phase, WorkPhase::Turn(turn) if turn.ends_with_worker());
+        let is_full = matches!(&self.phase, WorkPhase::Turn(turn) if turn.is_failed_by_context(end));
+        let begins_again = is_full && self.begins_again_if_full();
         let (reached, reason) = match end {
             TurnEnd::Completed => (TextsReached::All, String::new()),
+            // The agent could not even read on.
+            TurnEnd::Failed { reason, .. } if is_full => {
+                (TextsReached::None, format!("the context was full: {reason}"))
+            }
             TurnEnd::Failed { fault: AgentFault::Prompt, reason } => (TextsReached::Confirmed, reason.clone()),
             TurnEnd::Failed { reason, .. } | TurnEnd::NotBegun { reason } => (TextsReached::None, reason.clone()),
             TurnEnd::Aborted if worker_ends => (TextsReached::None, WORKER_ENDS.to_owned()),
@@ -207,6 +221,7 @@ impl WorkerCore {
             let handed = self.handed.remove(&id).expect("nobody removed it since");
             let what = match (handed.role, limited) {
                 (TextRole::Steer, _) => TakenBack::Again,
+                (TextRole::Prompt, TurnLimited::No) if begins_again => TakenBack::Again,
                 (TextRole::Prompt, TurnLimited::Yes) => TakenBack::Parked,
                 // To put the same prompt again could go in a circle.
                 (TextRole::Prompt, TurnLimited::No) => TakenBack::NextLife,
@@ -236,6 +251,20 @@ impl WorkerCore {
                 }
             }
         }
+    }
+
+    /// Takes back texts with which no turn is begun: messages that no agent had wait for another turn, or another life, and the
+    /// others are lost for this reason.
+    pub(super) fn give_back(&mut self, texts: Vec<WaitingText>, reason: &str) {
+        let (unread, lost) = texts.into_iter().partition::<Vec<_>, _>(WaitingText::is_unacknowledged);
+        unread.into_iter().rev().for_each(|text| self.texts.push_front(text));
+        lost.into_iter().for_each(|text| self.lose(text.id, reason));
+    }
+
+    /// Tells that a text is lost.
+    pub(super) fn lose(&mut self, text: TextId, reason: &str) {
+        let state = ReceiptState::Lost { reason: reason.to_owned() };
+        self.act(WorkerAction::Say(TranscriptText::Receipt { text, state }));
     }
 
     /// Whether the agent keeps texts for a turn that it was not given. Each is asked for once.
@@ -278,8 +307,7 @@ impl WorkerCore {
     /// The worker ends: texts that were kept for a later turn, and are in no mailbox, are lost.
     pub(super) fn lose_kept_texts(&mut self) {
         for text in self.kept_texts(&[]) {
-            let state = ReceiptState::Lost { reason: WORKER_ENDED.to_owned() };
-            self.act(WorkerAction::Say(TranscriptText::Receipt { text, state }));
+            self.lose(text, WORKER_ENDED);
         }
     }
 

@@ -6,6 +6,7 @@ use teamster_protocol::model::agent::preset::SteerAbility;
 use teamster_protocol::model::agent::{AgentFault, TurnEnd};
 use teamster_protocol::model::budget::BudgetLimit;
 use teamster_protocol::model::id::{Address, TaskId};
+use teamster_protocol::model::mail::Urgency;
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId, TextRole};
 use teamster_protocol::model::roster::WorkerEnd;
@@ -17,6 +18,7 @@ use super::allowance::{BudgetOwner, used_up};
 use super::event::{AttemptEnd, CallId, ClaimedTask};
 use super::limit::StandingLimit;
 use super::permission::OpenQuestion;
+use super::prompt_parts::PromptParts;
 use super::text::{TextShown, TurnLimited, WaitingText};
 use super::{AskRefused, BeforeClaim, LeaveReason, WorkPhase, WorkerAction, WorkerAnswer, WorkerCore, ms};
 
@@ -42,6 +44,8 @@ pub(super) struct RunningTurn {
     pub(super) is_context_full: bool,
     /// Whether the task goes back although the turn failed, since another conversation may have room for it.
     pub(super) goes_back: bool,
+    /// The parts of its prompt, if it was put together anew for a text.
+    pub(super) parts: Option<PromptParts>,
     /// The use of the turn before its agent was interrupted in it and prompted again.
     pub(super) used_by_then: Option<TokenUsage>,
     /// The texts of the turn's prompt besides its own, while the turn waits for the provider.
@@ -132,6 +136,7 @@ impl RunningTurn {
             usage: None,
             is_context_full: false,
             goes_back: false,
+            parts: None,
             used_by_then: None,
             carried: Vec::new(),
             used: UsageSum::default(),
@@ -195,18 +200,50 @@ impl RunningTurn {
         TextId::InTurn { turn: self.number, number: self.texts }
     }
 
+    /// Whether its agent was interrupted in it and prompted again.
+    pub(super) fn was_interrupted(&self) -> bool {
+        self.parts.as_ref().is_some_and(|parts| parts.are_put_again())
+    }
+
+    /// All that its agent has said, for the board: of a turn that was interrupted and is not completed, what it said before as
+    /// well.
+    pub(super) fn result(&self, end: &TurnEnd, said: String) -> String {
+        match (&self.parts, end) {
+            (Some(parts), TurnEnd::Failed { .. } | TurnEnd::NotBegun { .. } | TurnEnd::Aborted) => {
+                parts.all_said(&said)
+            }
+            (None, _) | (Some(_), TurnEnd::Completed) => said,
+        }
+    }
+
+    /// The bytes of its prompt if it were put again as it is, without what the agent had said.
+    pub(super) fn bytes_again(&self) -> usize {
+        self.parts.as_ref().map_or_else(|| PromptParts::of(&self.work).bytes(), PromptParts::bytes)
+    }
+
     /// The open question that was asked in the entry of that number, which is open no more.
     pub(super) fn take_question(&mut self, number: u64) -> Option<OpenQuestion> {
         let at = self.questions.iter().position(|open| open.number == Some(number))?;
         Some(self.questions.remove(at))
     }
 
-    /// The end of a turn whose agent is ended with the worker because it said nothing: that agent has failed.
-    fn end_if_hung(&self, end: TurnEnd) -> TurnEnd {
+    /// The end of the turn by why it was told to end. An agent that is ended with the worker because it said nothing has failed;
+    /// that one which was told to stop had to be ended for it is no failure of a turn that was over anyway.
+    fn end_as_told(&self, end: TurnEnd) -> TurnEnd {
         match (&end, &self.ending) {
             (TurnEnd::Aborted, Some(TurnStop::Hung { quiet_ms })) => {
                 TurnEnd::Failed { reason: said_nothing(*quiet_ms), fault: AgentFault::Agent }
             }
+            (
+                TurnEnd::Failed { fault: AgentFault::Agent, .. },
+                Some(
+                    TurnStop::Stopped { .. }
+                    | TurnStop::TimedOut
+                    | TurnStop::Stalled { .. }
+                    | TurnStop::OverBudget { .. }
+                    | TurnStop::Leaving,
+                ),
+            ) => TurnEnd::Aborted,
             (TurnEnd::Aborted | TurnEnd::Completed | TurnEnd::Failed { .. } | TurnEnd::NotBegun { .. }, _) => end,
         }
     }
@@ -324,6 +361,7 @@ impl WorkerCore {
             if let Some(id) = turn.task() {
                 turn.ending = Some(TurnStop::OverBudget { owner: BudgetOwner::Task(id), limit });
             }
+            self.give_back(texts, &used_up(limit));
             return self.end_turn_of(now_ms, turn, TurnEnd::Aborted, String::new());
         }
         self.tell_if_not_kept(&what_for, work.kind());
@@ -333,7 +371,7 @@ impl WorkerCore {
         let id = TextId::prompt_of(number);
         if let TurnFor::Call { text: id, .. } = turn.what_for {
             let (from, text, state) = (Address::Lead, work.text().to_owned(), ReceiptState::Accepted);
-            texts.push(WaitingText { id, from, text, state, shown: TextShown::Yes });
+            texts.push(WaitingText { id, from, text, urgency: Urgency::Next, state, shown: TextShown::Yes });
         }
         let told = match turn.what_for {
             TurnFor::Task(_) | TurnFor::Call { .. } | TurnFor::Texts => texts.iter().map(|text| text.id).collect(),
@@ -348,7 +386,11 @@ impl WorkerCore {
         let (before, used) = (self.words_before(id, work.kind()), self.used);
         let kept = self.kept_texts(&told);
         self.act(WorkerAction::StartTurn { turn: number, task, before, work, texts: told, used });
-        // Each turn's transcript names the texts that die with its worker.
+        self.say_kept(kept);
+    }
+
+    /// Names the texts in the transcript of a turn that has begun that die with its worker.
+    pub(super) fn say_kept(&mut self, kept: Vec<TextId>) {
         for text in kept {
             self.act(WorkerAction::Say(TranscriptText::Receipt { text, state: ReceiptState::Queued }));
         }
@@ -402,6 +444,7 @@ impl WorkerCore {
 
     pub(super) fn prompt_refused(&mut self, now_ms: u64, reason: String, fault: AgentFault) {
         let WorkPhase::Turn(turn) = &mut self.phase else { return };
+        let was_interrupted = turn.was_interrupted();
         match &mut turn.what_for {
             TurnFor::Call { call, .. } => {
                 if let Some(call) = call.take() {
@@ -412,6 +455,8 @@ impl WorkerCore {
         }
         let end = match fault {
             AgentFault::Prompt | AgentFault::Agent => TurnEnd::Failed { reason, fault },
+            // It had begun, and could not go on.
+            AgentFault::Place | AgentFault::Provider if was_interrupted => TurnEnd::Failed { reason, fault },
             AgentFault::Place | AgentFault::Provider => TurnEnd::NotBegun { reason },
         };
         self.turn_ended(now_ms, end, String::new());
@@ -430,7 +475,7 @@ impl WorkerCore {
         let questions = std::mem::take(&mut turn.questions);
         let is_told_to_end = turn.ending.is_some() || self.leave.is_some();
         let parked = limit.filter(|_| end != TurnEnd::Completed && !is_told_to_end);
-        let end = turn.end_if_hung(end);
+        let (gone, end) = (ends_worker(&end), turn.end_as_told(end));
         let (parked, end) = match (parked, self.settings.on_limit) {
             (Some(limit), OnLimit::End) => (None, self.end_by_limit(end, &limit)),
             (parked, OnLimit::Park | OnLimit::End) => (parked, end),
@@ -452,7 +497,8 @@ impl WorkerCore {
             return self.park_turn(limit, turn);
         }
         self.renew_if_full(&mut turn, &end);
-        if let Some(how) = ends_worker(&end) {
+        let result = turn.result(&end, result);
+        if let Some(how) = ends_worker(&end).or(gone) {
             self.leave.get_or_insert(LeaveReason { how, approve: None });
         }
         self.end_turn_of(now_ms, turn, end, result);

@@ -43,10 +43,13 @@ impl CommandProgram {
     }
 }
 
+/// What stands before a text that would be read as an option.
+const GUARD: &str = "\n";
+
 /// A word with the text in the place of each mark. A text at the begin of a word is kept from being read as an option: a
 /// list of `-` items is a prompt like any other, and no text of a teammate may set an option.
 fn put_in(word: &str, text: &str) -> String {
-    let guard = if word.starts_with(PROMPT_MARK) && text.starts_with('-') { "\n" } else { "" };
+    let guard = if word.starts_with(PROMPT_MARK) && text.starts_with('-') { GUARD } else { "" };
     format!("{guard}{}", word.replace(PROMPT_MARK, text))
 }
 
@@ -71,6 +74,17 @@ impl PromptProgram for CommandProgram {
         }
         command.args(args);
         Ok(GivenPrompt { input: CommandInput::Closed, kept: None })
+    }
+
+    fn text_bytes_max(&self) -> Option<usize> {
+        // With room for the guard of a text that begins as an option does.
+        let guarded = ARGUMENT_BYTES_MAX - GUARD.len();
+        let room = |word: &String| {
+            let (marks, bytes) = (word.matches(PROMPT_MARK).count(), word.replace(PROMPT_MARK, "").len());
+            let argument = if word.starts_with(PROMPT_MARK) { guarded } else { ARGUMENT_BYTES_MAX };
+            argument.saturating_sub(bytes).checked_div(marks)
+        };
+        Some(self.args.iter().filter_map(room).min().unwrap_or(guarded))
     }
 
     /// A program that a signal ended did not get to say what is wrong with the prompt: it may fare better the next time.
@@ -108,6 +122,19 @@ mod tests {
         assert_eq!(args(&["a", "{}"], "--yolo"), ["\n--yolo"]);
         assert_eq!(args(&["a"], "- one\n- two"), ["\n- one\n- two"]);
         assert_eq!(args(&["a", "-p{}"], "-x"), ["-p-x"]);
+    }
+
+    #[test]
+    fn the_longest_text_is_what_every_word_has_room_for() {
+        for (words, bytes_max) in [(&["a"][..], 131_070), (&["a", "-p={}"], 131_068), (&["a", "{}", "{}{}"], 65_535)] {
+            let program = program(words);
+            assert_eq!(program.text_bytes_max(), Some(bytes_max), "{words:?}");
+            let give = |bytes: usize| {
+                let text = format!("-{}", "x".repeat(bytes - 1));
+                program.give(TaskWork::Prompt(text), &mut Command::new("a"))
+            };
+            assert!(give(bytes_max).is_ok() && give(bytes_max + 1).is_err(), "{words:?}");
+        }
     }
 
     #[test]

@@ -53,6 +53,11 @@ pub(super) trait PromptProgram: fmt::Debug + Send + Sync {
     /// that this kind of agent can not be given.
     fn give(&self, work: TaskWork, command: &mut Command) -> Result<GivenPrompt, DriverError>;
 
+    /// The longest text that fits into the arguments; nothing if any does.
+    fn text_bytes_max(&self) -> Option<usize> {
+        None
+    }
+
     /// The part of the system to blame for such an exit, which is not one of success.
     fn fault(&self, status: ExitStatus) -> AgentFault;
 }
@@ -168,6 +173,10 @@ impl ProcessDriver {
 impl Driver for ProcessDriver {
     fn abilities(&self) -> AgentAbilities {
         abilities_of(self.program.driver())
+    }
+
+    fn prompt_bytes_max(&self) -> Option<usize> {
+        self.program.text_bytes_max()
     }
 
     fn prompt(&mut self, prompt: AgentPrompt) -> Result<(), DriverError> {

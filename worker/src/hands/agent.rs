@@ -147,6 +147,11 @@ impl RunningAgent {
         abilities_of(self.launch.driver)
     }
 
+    /// The longest text that the member's agent can be given as a prompt; nothing if it takes any.
+    pub(crate) fn prompt_bytes_max(&self) -> Option<usize> {
+        self.own.as_ref()?.driver.prompt_bytes_max()
+    }
+
     /// Returns the next news of whichever agent has the turn; waits for ever after the exit. May be dropped while it
     /// waits.
     pub(crate) async fn news(&mut self) -> AgentNews {

@@ -1,6 +1,10 @@
 //! A turn that is interrupted goes on with a text, and is one turn to all others.
 
+use std::num::NonZeroU64;
+
 use teamster_protocol::model::agent::ProviderLimit;
+use teamster_protocol::model::agent::preset::SteerAbility;
+use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::usage::TokenUsage;
 use teamster_protocol::wire::api::SteerAnswer;
 
@@ -44,23 +48,191 @@ fn the_same_turn_goes_on_with_what_was_said_and_the_text_and_then_completes_its_
     assert_eq!(core.step(NOW_MS, end), [said(TEXT, ReceiptState::Answered), complete], "one turn, and one attempt");
 }
 
+/// The prompt with which the turn goes on.
+fn prompted(actions: &[WorkerAction]) -> &str {
+    let Some(WorkerAction::PromptAgent { work, .. }) = actions.last() else { panic!("{actions:?}") };
+    work.text()
+}
+
 #[test]
-fn it_takes_along_what_waited_and_what_the_agent_did_not_take() {
+fn it_takes_along_what_is_urgent_and_what_the_agent_did_not_take_and_no_mail_that_can_wait() {
     let mut core = working(PromptKind::Conversation);
     core.step(NOW_MS, WorkerEvent::MailArrived(vec![text(1, Urgency::Next)]));
     let actions = core.step(NOW_MS, WorkerEvent::MailArrived(vec![text(2, Urgency::Now)]));
-    let [WorkerAction::Steer { of, text }] = &actions[..] else { panic!("{actions:?}") };
-    let steered = WorkerEvent::Steered { of: of.clone(), text: text.clone(), outcome: Ok(ReceiptState::Accepted) };
+    let [WorkerAction::Steer { of, text: steer }] = &actions[..] else { panic!("{actions:?}") };
+    let steered = WorkerEvent::Steered { of: of.clone(), text: steer.clone(), outcome: Ok(ReceiptState::Accepted) };
     core.step(NOW_MS, steered);
     interrupt(&mut core);
+    core.step(NOW_MS, WorkerEvent::MailArrived(vec![text(3, Urgency::Now)]));
     let actions = aborted(&mut core, "");
-    let Some(WorkerAction::PromptAgent { work, .. }) = actions.last() else { panic!("{actions:?}") };
-    let at = |words: &str| work.text().find(words).unwrap_or_else(|| panic!("{}", work.text()));
-    assert!(at("words 2") < at("words 1") && at("words 1") < at("not that"), "{}", work.text());
-    assert_eq!(shown(&actions), [id(1)], "the other was shown as it was said");
+    let prompt = prompted(&actions);
+    let at = |words: &str| prompt.find(words).unwrap_or_else(|| panic!("{prompt}"));
+    assert!(at("words 2") < at("not that") && at("not that") < at("words 3"), "{prompt}");
+    assert!(!prompt.contains("words 1"), "{prompt}");
+    assert_eq!(shown(&actions), [id(3)], "the other was shown as it was said");
     core.step(NOW_MS, WorkerEvent::PromptTaken);
     let actions = core.step(NOW_MS, delivered(1));
-    assert!(actions.contains(&WorkerAction::Acknowledge { ids: vec![id(2), id(1)] }), "{actions:?}");
+    assert!(actions.contains(&WorkerAction::Acknowledge { ids: vec![id(2), id(3)] }), "{actions:?}");
+    let actions = ends_turn(&mut core);
+    let Some(WorkerAction::StartTurn { turn: 2, work, .. }) = actions.last() else { panic!("{actions:?}") };
+    assert_eq!(work.text(), "Message from lead:\nwords 1");
+}
+
+#[test]
+fn each_interruption_makes_the_prompt_of_its_parts_anew() {
+    let mut core = working(PromptKind::Conversation);
+    for said in ["so far", "", "and more"] {
+        interrupt(&mut core);
+        aborted(&mut core, said);
+        core.step(NOW_MS, WorkerEvent::PromptTaken);
+    }
+    let text = "Message from lead:\nnot that";
+    let prompt = format!(
+        "do it\n\nYou had begun with this, and were interrupted. You had said:\n> so far\n> and more\n> at last\n\n\
+         {text}\n\n{text}\n\n{text}\n\n{text}\n\nGo on with what you were asked, and heed this."
+    );
+    interrupt(&mut core);
+    assert_eq!(prompted(&aborted(&mut core, "at last")), prompt);
+}
+
+/// At task 1, with an agent that takes prompts of so many bytes.
+fn working_with_room(prompt_bytes_max: usize) -> WorkerCore {
+    let me = WaitingClaimant::new("alice".parse().unwrap());
+    let abilities = AgentAbilities { steering: SteerAbility::NextPrompt, ..abilities(PromptKind::Conversation) };
+    let settings = WorkerSettings { prompt_bytes_max, ..WorkerSettings::new(me, abilities, StartedBy::Hand) };
+    let mut core = WorkerCore::new(settings, 0);
+    core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
+    core.step(NOW_MS, claimed_for(PromptKind::Conversation, 1));
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    core
+}
+
+#[test]
+fn a_text_for_which_the_prompt_has_no_room_is_refused_and_the_turn_goes_on_as_it_was() {
+    let mut core = working_with_room(AGAIN.len());
+    let what = WorkerAsk::Steer { text: "x".repeat(300), haste: SteerHaste::Now };
+    let actions = core.step(NOW_MS, WorkerEvent::Called { call: CallId(7), what });
+    let [WorkerAction::Answer { answer: Err(refused), .. }] = &actions[..] else { panic!("{actions:?}") };
+    assert_eq!(
+        refused.why,
+        format!(
+            "with this its turn would go on with a prompt of 424 bytes, and its agent takes {} at most",
+            AGAIN.len()
+        )
+    );
+    assert_eq!(ends_turn(&mut core).last(), Some(&WorkerAction::ClaimNext), "nothing waits");
+}
+
+#[test]
+fn what_was_said_and_mail_give_way_where_the_prompt_has_no_room_for_them() {
+    let bare = AGAIN.len() - " You had said:\n> so far".len();
+    let mut core = working_with_room(bare + 10);
+    core.step(NOW_MS, WorkerEvent::MailArrived(vec![text(1, Urgency::Now)]));
+    interrupt(&mut core);
+    let actions = aborted(&mut core, "so far");
+    assert_eq!(
+        prompted(&actions),
+        "do it\n\nYou had begun with this, and were interrupted.\n\nMessage from lead:\nnot that\n\n\
+         Go on with what you were asked, and heed this."
+    );
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    let actions = ends_turn(&mut core);
+    let Some(WorkerAction::StartTurn { turn: 2, work, .. }) = actions.last() else { panic!("{actions:?}") };
+    assert_eq!(work.text(), "Message from lead:\nwords 1");
+}
+
+fn recorded_end(actions: &[WorkerAction]) -> &AttemptEnd {
+    let ends = actions.iter().find_map(|action| match action {
+        WorkerAction::Record { attempt, .. } => Some(attempt),
+        _ => None,
+    });
+    ends.unwrap_or_else(|| panic!("nothing is recorded: {actions:?}"))
+}
+
+#[test]
+fn an_agent_that_does_not_obey_ends_the_attempt_with_the_reason_and_all_that_it_said() {
+    let mut core = working(PromptKind::Conversation);
+    interrupt(&mut core);
+    aborted(&mut core, "so far");
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    interrupt(&mut core);
+    let reason = "the agent did not end its turn within 3 s of being told to stop".to_owned();
+    let end = TurnEnd::Failed { reason: reason.clone(), fault: AgentFault::Agent };
+    let actions = core.step(NOW_MS, WorkerEvent::TurnEnded { end, result: "and on".to_owned() });
+    let AttemptEnd::Die { cause, partial, .. } = recorded_end(&actions) else { panic!("{actions:?}") };
+    assert_eq!((cause, partial.as_str()), (&reason, "so far\nand on"));
+    let actions = core.step(NOW_MS, WorkerEvent::Recorded);
+    assert!(actions.contains(&WorkerAction::Leave { how: WorkerEnd::AgentGone { reason } }), "{actions:?}");
+    let second = TextId::InTurn { turn: 1, number: 2 };
+    let is_lost = |action: &WorkerAction| matches!(action, WorkerAction::Say(TranscriptText::Receipt { text, state: ReceiptState::Lost { .. } }) if *text == second);
+    assert!(actions.iter().any(is_lost), "{actions:?}");
+}
+
+#[test]
+fn a_prompt_that_is_not_taken_again_ends_a_turn_that_had_begun_with_what_was_said() {
+    let mut core = working(PromptKind::Conversation);
+    interrupt(&mut core);
+    aborted(&mut core, "so far");
+    let refused = WorkerEvent::PromptRefused { reason: "it is closed".to_owned(), fault: AgentFault::Place };
+    let actions = core.step(NOW_MS, refused);
+    let AttemptEnd::Release { partial, .. } = recorded_end(&actions) else { panic!("{actions:?}") };
+    assert_eq!(partial, "so far");
+    let actions = core.step(NOW_MS, WorkerEvent::Recorded);
+    let is_failed = |action: &WorkerAction| {
+        let WorkerAction::Say(TranscriptText::TurnEnded { end, .. }) = action else { return false };
+        *end == TurnEnd::Failed { reason: "it is closed".to_owned(), fault: AgentFault::Place }
+    };
+    assert!(actions.iter().any(is_failed), "{actions:?}");
+}
+
+/// At task 1, which may use so much.
+fn working_within(budget: UsageBudget) -> WorkerCore {
+    let mut core = worker(PromptKind::Conversation);
+    core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
+    let WorkerEvent::Claimed(Some(task)) = claimed_for(PromptKind::Conversation, 1) else { unreachable!() };
+    let allowance = TaskAllowance { budget, ..TaskAllowance::default() };
+    core.step(NOW_MS, WorkerEvent::Claimed(Some(ClaimedTask { allowance, ..task })));
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    core
+}
+
+fn used(input: u64) -> WorkerEvent {
+    WorkerEvent::Used(TokenUsage { input, output: 1, ..TokenUsage::default() })
+}
+
+#[test]
+fn a_turn_that_has_used_its_budget_does_not_go_on() {
+    let mut core = working_within(UsageBudget { max_tokens: NonZeroU64::new(10), ..UsageBudget::default() });
+    interrupt(&mut core);
+    core.step(NOW_MS, used(20));
+    let actions = aborted(&mut core, "so far");
+    let AttemptEnd::Fail { reason, result, .. } = recorded_end(&actions) else { panic!("{actions:?}") };
+    assert_eq!((reason.as_str(), result.as_str()), ("its budget is used up: 21 of 10 tokens", "so far"));
+    let actions = core.step(NOW_MS, WorkerEvent::Recorded);
+    let Some(WorkerAction::StartTurn { turn: 2, task: None, texts, .. }) = actions.last() else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(texts, &[TEXT], "the text is not lost");
+}
+
+#[test]
+fn what_was_carried_over_a_wait_after_which_the_budget_is_spent_is_told_as_lost_or_waits_again() {
+    let mut core = working_within(UsageBudget { max_time_ms: NonZeroU64::new(10), ..UsageBudget::default() });
+    core.step(NOW_MS, WorkerEvent::MailArrived(vec![text(1, Urgency::Next)]));
+    interrupt(&mut core);
+    core.step(NOW_MS, WorkerEvent::MailArrived(vec![text(2, Urgency::Now)]));
+    aborted(&mut core, "so far");
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    let limit = ProviderLimit { until_ms: Some(NOW_MS + 100_000), reason: "used up".to_owned() };
+    core.step(NOW_MS, WorkerEvent::Limited(limit));
+    core.step(NOW_MS + 10, WorkerEvent::TurnEnded { end: TurnEnd::failed("used up"), result: String::new() });
+    let actions = core.step(NOW_MS + 100_000, WorkerEvent::Tick);
+    let reason = "its budget is used up: 0.0 s of 0.0 s".to_owned();
+    assert!(actions.contains(&said(TEXT, ReceiptState::Lost { reason })), "{actions:?}");
+    assert!(matches!(recorded_end(&actions), AttemptEnd::Fail { .. }), "{actions:?}");
+    let actions = core.step(NOW_MS + 100_000, WorkerEvent::Recorded);
+    let Some(WorkerAction::StartTurn { texts, .. }) = actions.last() else { panic!("{actions:?}") };
+    assert_eq!(texts, &[TextId::Message(id(2)), TextId::Message(id(1))]);
 }
 
 #[test]

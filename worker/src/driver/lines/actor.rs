@@ -158,8 +158,10 @@ impl<D: AgentDialect> LineActor<D> {
         if ran {
             let result = std::mem::take(&mut self.said).into_result();
             let end = match wish {
-                LineWish::Abort | LineWish::Close => TurnEnd::Aborted,
-                LineWish::GoOn => TurnEnd::Failed { reason: reason.clone(), fault: AgentFault::Agent },
+                LineWish::Close => TurnEnd::Aborted,
+                LineWish::GoOn | LineWish::Abort => {
+                    TurnEnd::Failed { reason: reason.clone(), fault: AgentFault::Agent }
+                }
             };
             self.tell(AgentNews::TurnEnded { end, result }).await;
         }
@@ -222,7 +224,8 @@ impl<D: AgentDialect> LineActor<D> {
                 }
                 ActorInput::Wish(LineWish::Close) => return Ok("the worker closed it".to_owned()),
                 ActorInput::Late if self.is_ready => {
-                    return Ok("the agent did not end a turn that was aborted".to_owned());
+                    let seconds = self.setup.term_grace.as_secs();
+                    return Ok(format!("the agent did not end its turn within {seconds} s of being told to stop"));
                 }
                 ActorInput::Late => {
                     let seconds = self.setup.ready_within.as_secs();
