@@ -5,6 +5,8 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
+use teamster_protocol::model::agent::ApprovalPolicy;
+use teamster_protocol::model::agent::options::OnLimit;
 use teamster_protocol::model::agent::preset::PromptKind;
 use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
 use teamster_protocol::model::budget::UsageBudget;
@@ -19,6 +21,7 @@ use crate::chance::Chance;
 use lead::Lead;
 use member::Member;
 use oracle::Oracle;
+use run::SimRun;
 use world::{Due, Weather, World};
 
 mod adversary;
@@ -26,7 +29,10 @@ mod agent;
 mod lead;
 mod member;
 mod oracle;
+mod questions;
+mod run;
 mod transcripts;
+mod uses;
 mod world;
 
 /// How often the adversary acts in one story.
@@ -60,6 +66,12 @@ pub struct Story {
     pub killed_late: u64,
     /// How many conversations were renewed because they were full.
     pub renewals: u64,
+    /// How many questions for permission were answered or taken back.
+    pub questions: u64,
+    /// How often a text started a member again that had left.
+    pub woken: u64,
+    /// How many runs were ended because their budget was used up.
+    pub runs_ended: u64,
     /// Virtual time that passed.
     pub took_ms: u64,
 }
@@ -107,6 +119,8 @@ struct Sim {
     beside: Vec<Option<u64>>,
     acts_left: u64,
     calls: u64,
+    /// The run that the tasks are of, while it has not ended.
+    run: Option<SimRun>,
     steps: u64,
     calm_since_ms: Option<u64>,
 }
@@ -135,6 +149,13 @@ impl Sim {
                 auto: if chance.one_in(6) { AutoClaim::Off } else { AutoClaim::On },
                 prompts: if chance.one_in(2) { PromptKind::Conversation } else { PromptKind::Program },
             },
+            on_limit: if chance.one_in(5) { OnLimit::End } else { OnLimit::Park },
+            approval: *chance.pick(&[
+                ApprovalPolicy::Ask,
+                ApprovalPolicy::Ask,
+                ApprovalPolicy::Auto,
+                ApprovalPolicy::Deny,
+            ]),
             on_stall: if chance.one_in(2) { OnStall::Restart } else { OnStall::Show },
             budget: UsageBudget {
                 max_tokens: if chance.one_in(8) { NonZeroU64::new(100 + chance.below(400)) } else { None },
@@ -145,6 +166,10 @@ impl Sim {
             worker: None,
         };
         let members: Vec<Member> = (0..2 + chance.index(4)).map(|index| member(index, &mut chance)).collect();
+        let run = chance.one_in(2).then(|| {
+            let max_tokens = NonZeroU64::new(50 + chance.below(300));
+            SimRun::new(UsageBudget { max_tokens, ..UsageBudget::default() })
+        });
         let mut world = World::new(chance, weather, trace == Trace::On);
         world.later(0, Due::Adversary);
         world.later(SLOW_POLL.as_millis() as u64, Due::LeadPoll(world.leaders));
@@ -158,6 +183,7 @@ impl Sim {
             beside,
             acts_left: ACTS,
             calls: 0,
+            run,
             steps: 0,
             calm_since_ms: None,
         };
@@ -180,13 +206,27 @@ impl Sim {
             }
             self.pass_time();
         }
-        let World { oracle, now_ms, trace, .. } = self.world;
+        let World { oracle, now_ms, trace, questions, .. } = self.world;
         match oracle.broken {
             None => {
                 let took_ms = now_ms;
-                let Oracle { completions, rings, wakes, interruptions, killed_late, renewals, .. } = oracle;
+                let questions = questions.answered;
+                let Oracle { completions, rings, wakes, interruptions, killed_late, .. } = oracle;
+                let Oracle { renewals, woken, runs_ended, .. } = oracle;
                 let steps = self.steps;
-                Ok(Story { steps, completions, rings, wakes, interruptions, killed_late, renewals, took_ms })
+                Ok(Story {
+                    steps,
+                    completions,
+                    rings,
+                    wakes,
+                    interruptions,
+                    killed_late,
+                    renewals,
+                    questions,
+                    woken,
+                    runs_ended,
+                    took_ms,
+                })
             }
             Some(rule) => {
                 let mut trace = trace.unwrap_or_default();
@@ -347,6 +387,10 @@ impl Sim {
     }
 
     fn check_end(&mut self) {
+        // Whoever lives is idle.
+        for member in self.members.iter().filter(|member| member.worker.is_some()) {
+            self.world.judge_texts(&member.who.name);
+        }
         let World { board, oracle, alive, .. } = &mut self.world;
         for (id, task) in board.tasks() {
             let open = board.open_dependencies(&task).len();

@@ -4,17 +4,20 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use teamster_leader::core::LeaderAsk as LeadAsk;
+use teamster_protocol::model::agent::Permission;
 use teamster_protocol::model::board::ClearedTasks;
 use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
-use teamster_protocol::model::roster::{StartedBy, TeamFact};
+use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, StartedBy, TeamFact};
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::{CommandInput, FieldChange, NewTask, TaskChanges, TaskWork};
 use teamster_protocol::wire::api::TeamEnding;
 use teamster_protocol::wire::api::{SessionKept, SpawnRequest, SteerHaste, WorkspaceRequest};
 use teamster_worker::core::{CallId, WorkerAsk};
 
+use super::member::Member;
+use super::questions::SeenQuestion;
 use super::world::Due;
 use super::{Sim, any_agent};
 use crate::chance::Chance;
@@ -26,6 +29,16 @@ fn any_work(chance: &mut Chance, text: &str) -> TaskWork {
         0 | 1 => TaskWork::Prompt(command),
         2 => TaskWork::Run { command, input: CommandInput::Closed },
         _ => TaskWork::Run { command, input: CommandInput::Open },
+    }
+}
+
+/// A budget of a task, which mostly limits nothing.
+fn any_budget(chance: &mut Chance) -> UsageBudget {
+    UsageBudget {
+        max_tokens: if chance.one_in(6) { NonZeroU64::new(1 + chance.below(120)) } else { None },
+        max_turns: if chance.one_in(10) { NonZeroU64::new(1 + chance.below(2)) } else { None },
+        max_time_ms: if chance.one_in(10) { NonZeroU64::new(1 + chance.below(9_000)) } else { None },
+        ..UsageBudget::default()
     }
 }
 
@@ -41,7 +54,10 @@ impl Sim {
             _ => self.world.chance.below(4_000),
         };
         self.world.later(pause_ms, Due::Adversary);
-        match self.world.chance.below(20) {
+        self.looks_at_run();
+        match self.world.chance.below(28) {
+            20..=25 => self.interrupts_somebody(),
+            26 | 27 => self.answers_a_question(),
             0..=4 => self.adds_tasks(),
             5..=7 => self.edits_the_board(),
             8..=10 => self.writes_mail(),
@@ -72,9 +88,7 @@ impl Sim {
             task.agent = chance.one_in(5).then(|| any_agent(chance));
             task.to = chance.one_in(6).then(|| self.members[chance.index(self.members.len())].who.name.clone());
             task.timeout_ms = chance.one_in(5).then(|| 1 + chance.below(3_000));
-            task.budget.max_tokens = if chance.one_in(6) { NonZeroU64::new(1 + chance.below(120)) } else { None };
-            task.budget.max_turns = if chance.one_in(10) { NonZeroU64::new(1 + chance.below(2)) } else { None };
-            task.budget.max_time_ms = if chance.one_in(10) { NonZeroU64::new(1 + chance.below(9_000)) } else { None };
+            task.budget = any_budget(chance);
             task.max_attempts = 1 + chance.below(3) as u32;
             while chance.one_in(3) {
                 task.after.push(TaskId(1 + chance.below(u64::from(first) + count) as u32));
@@ -129,7 +143,7 @@ impl Sim {
                 true => FieldChange::Set(1 + chance.below(3_000)),
                 false => FieldChange::Removed,
             }),
-            budget: None,
+            budget: chance.one_in(4).then(|| any_budget(chance)),
         }
     }
 
@@ -145,7 +159,25 @@ impl Sim {
     fn send_member(&mut self, urgency: Urgency, body: MessageBody) {
         let (from, to) = (self.world.chance.index(self.members.len()), self.world.chance.index(self.members.len()));
         let from = if self.world.chance.one_in(2) { Address::Lead } else { self.members[from].address() };
-        self.world.post(from, &self.members[to].address(), urgency, body);
+        let is_text = matches!(body, MessageBody::Text { .. });
+        if self.world.post(from.clone(), &self.members[to].address(), urgency, body).is_some() && is_text {
+            self.wakes_if_left(to, &from);
+        }
+    }
+
+    /// A text starts a member again that has left and may be woken by its writer.
+    fn wakes_if_left(&mut self, index: usize, writer: &Address) {
+        let name = &self.members[index].who.name;
+        let Ok(member) = self.world.roster.member(name) else { return };
+        let MemberPresence::Left { how, then: AfterLeaving::Stays | AfterLeaving::Undecided { .. }, .. } =
+            &member.presence
+        else {
+            return;
+        };
+        if self.lead.is_up && how.may_be_woken_by(writer) {
+            self.world.oracle.woken += 1;
+            self.spawns(index);
+        }
     }
 
     fn calls_a_worker(&mut self) {
@@ -164,6 +196,45 @@ impl Sim {
             }
         };
         self.members[index].ask(&mut self.world, CallId(self.calls), what);
+    }
+
+    /// Somebody who is at a turn of words is told something at once, at times twice, or with something that can wait.
+    fn interrupts_somebody(&mut self) {
+        let is_reading = |member: &&Member| {
+            member.worker.as_ref().is_some_and(|worker| worker.open_turn.is_some() && worker.has_prompt())
+        };
+        let reading: Vec<usize> = self.members.iter().filter(is_reading).map(|member| member.index).collect();
+        if reading.is_empty() {
+            return self.adds_tasks();
+        }
+        let index = *self.world.chance.pick(&reading);
+        for _ in 0..1 + self.world.chance.below(3) {
+            self.calls += 1;
+            let haste = if self.world.chance.one_in(4) { SteerHaste::Patient } else { SteerHaste::Now };
+            let what = WorkerAsk::Steer { text: format!("to the left, for the {}th time", self.calls), haste };
+            self.members[index].ask(&mut self.world, CallId(self.calls), what);
+        }
+    }
+
+    /// The lead answers a question for permission, by a call or by mail; it may be open no more.
+    fn answers_a_question(&mut self) {
+        let seen = &self.world.questions.seen;
+        if seen.is_empty() {
+            return self.adds_tasks();
+        }
+        // One of the last: the others have been answered, or their time is over.
+        let of_last = self.world.chance.below(3.min(seen.len() as u64)) as usize;
+        let SeenQuestion { member, number } = seen[seen.len() - 1 - of_last].clone();
+        let never = Permission::Never { reason: "not here".to_owned() };
+        let answer = self.world.chance.pick(&[Permission::Once, Permission::Always, never]).clone();
+        if self.world.chance.one_in(2) {
+            let body = MessageBody::PermissionReply { question: number, answer };
+            self.world.post(Address::Lead, &self.members[member].address(), Urgency::Now, body);
+        } else {
+            self.calls += 1;
+            let what = WorkerAsk::Permit { question: number, answer };
+            self.members[member].ask(&mut self.world, CallId(self.calls), what);
+        }
     }
 
     fn waits_for_a_turn(&mut self, index: usize) {
@@ -193,20 +264,25 @@ impl Sim {
         if self.world.chance.one_in(3) {
             self.starts_by_hand(index);
         } else {
-            let request = SpawnRequest {
-                name: self.members[index].who.name.clone(),
-                agent: "shell".parse().expect("it is a name"),
-                options: Default::default(),
-                session: SessionKept::Kept,
-                role: None,
-                auto: self.members[index].who.auto,
-                workspace: WorkspaceRequest::Shared { dir: PathBuf::from("/") },
-                stall: Default::default(),
-                rules: Vec::new(),
-                budget: UsageBudget::default(),
-            };
-            self.lead.ask(&mut self.world, LeadAsk::Spawn(Box::new(request)));
+            self.spawns(index);
         }
+    }
+
+    /// Somebody asks the leader to start a member.
+    fn spawns(&mut self, index: usize) {
+        let request = SpawnRequest {
+            name: self.members[index].who.name.clone(),
+            agent: "shell".parse().expect("it is a name"),
+            options: Default::default(),
+            session: SessionKept::Kept,
+            role: None,
+            auto: self.members[index].who.auto,
+            workspace: WorkspaceRequest::Shared { dir: PathBuf::from("/") },
+            stall: Default::default(),
+            rules: Vec::new(),
+            budget: UsageBudget::default(),
+        };
+        self.lead.ask(&mut self.world, LeadAsk::Spawn(Box::new(request)));
     }
 
     pub(super) fn starts_by_hand(&mut self, index: usize) {

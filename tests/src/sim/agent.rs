@@ -3,7 +3,7 @@
 //! dies in a turn and between turns, with its queue.
 
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, PromptKind, abilities_of};
-use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TurnEnd};
+use teamster_protocol::model::agent::{AgentFault, PermissionQuestion, ProviderLimit, QuestionId, TurnEnd};
 use teamster_protocol::model::id::{MessageId, TaskId};
 use teamster_protocol::model::limits::PROVIDER_TRIES_MAX;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
@@ -30,6 +30,8 @@ pub(super) struct SimAgent {
     steers: Vec<(TextId, ReceiptState)>,
     /// Texts that it keeps for a later prompt.
     queue: Vec<TextId>,
+    /// The questions of this turn that nobody has answered.
+    questions: Vec<QuestionId>,
     /// The turns in a row that its provider had no room for.
     without_room: u32,
 }
@@ -62,6 +64,8 @@ pub(super) struct AgentTurn {
     told: ReceiptState,
     /// Whether it was told to end.
     pub(super) is_aborted: bool,
+    /// Whether it does not go on before its questions are answered.
+    waits_for_answers: bool,
 }
 
 /// How a turn is going to end.
@@ -81,6 +85,7 @@ impl SimAgent {
             presence: AgentPresence::There,
             steers: Vec::new(),
             queue: Vec::new(),
+            questions: Vec::new(),
             without_room: 0,
         }
     }
@@ -89,6 +94,7 @@ impl SimAgent {
     pub(super) fn begin(
         &mut self,
         world: &mut World,
+        life: &Life,
         number: u64,
         task: Option<(TaskId, u32)>,
         mail: Vec<MessageId>,
@@ -129,8 +135,40 @@ impl SimAgent {
             _ => AgentTurnEnd::Plain(TurnEnd::Completed),
         };
         self.without_room = if ends == AgentTurnEnd::Unavailable { self.without_room + 1 } else { 0 };
-        self.standing = AgentStanding::Turn(AgentTurn { number, task, ends, mail, told, is_aborted: false });
+        if self.prompts == PromptKind::Conversation && world.chance.one_in(5) {
+            news.push(self.ask(world, life));
+        }
+        let waits_for_answers = world.chance.one_in(2);
+        self.standing =
+            AgentStanding::Turn(AgentTurn { number, task, ends, mail, told, is_aborted: false, waits_for_answers });
         news
+    }
+
+    /// Asks for permission.
+    fn ask(&mut self, world: &mut World, life: &Life) -> WorkerEvent {
+        let question = QuestionId(format!("q{}", world.new_id()));
+        self.questions.push(question.clone());
+        world.questions.asked(life, question.clone());
+        let words = || "make test".to_owned();
+        let asked =
+            PermissionQuestion { question, tool: "sh".to_owned(), title: words(), detail: words(), subject: words() };
+        WorkerEvent::PermissionAsked(asked)
+    }
+
+    /// Is answered. Returns the number of its turn if it goes on with that.
+    pub(super) fn permit(&mut self, question: &QuestionId) -> Option<u64> {
+        let before = self.questions.len();
+        self.questions.retain(|open| open != question);
+        match &self.standing {
+            AgentStanding::Turn(turn) if before > 0 && !self.waits() => Some(turn.number),
+            AgentStanding::Turn(_) | AgentStanding::Starting | AgentStanding::Idle | AgentStanding::Gone => None,
+        }
+    }
+
+    /// Whether it does nothing before somebody answers it.
+    pub(super) fn waits(&self) -> bool {
+        let waits = matches!(&self.standing, AgentStanding::Turn(turn) if turn.waits_for_answers && !turn.is_aborted);
+        waits && !self.questions.is_empty()
     }
 
     /// Takes a steer, or not.
@@ -209,7 +247,10 @@ impl SimAgent {
         let mut news = Vec::new();
         let standing = std::mem::replace(&mut self.standing, AgentStanding::Idle);
         let AgentStanding::Turn(turn) = standing else { panic!("it ends a turn that it is at") };
-        let dies = world.weather.crash_one_in > 0 && world.chance.one_in(40);
+        self.questions.clear();
+        // One that is told to stop dies of that now and then, or has to be ended for it.
+        let dies_one_in = if turn.is_aborted { 10 } else { 40 };
+        let dies = world.weather.crash_one_in > 0 && world.chance.one_in(dies_one_in);
         let end = match turn.ends.clone() {
             _ if dies => TurnEnd::Failed { reason: "it broke".to_owned(), fault: AgentFault::Agent },
             AgentTurnEnd::Plain(end) => end,
@@ -267,7 +308,7 @@ impl SimAgent {
         if is_full {
             news.push(WorkerEvent::ContextFull);
         }
-        news.push(WorkerEvent::TurnEnded { end, result: "result".to_owned() });
+        news.push(WorkerEvent::TurnEnded { end, result: format!("result {}", world.new_id()) });
         if is_full {
             return news;
         }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use teamster_leader::core as leader;
 use teamster_protocol::host::process::ProcessIdentity;
+use teamster_protocol::model::agent::ApprovalPolicy;
+use teamster_protocol::model::agent::options::OnLimit;
 use teamster_protocol::model::board::WaitingClaimant;
 use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
@@ -27,6 +29,9 @@ mod acts;
 /// How long an agent may have nothing to do: short, so that many fall asleep.
 const IDLE_AFTER: Duration = Duration::from_millis(400);
 
+/// How long a question may stay open: short, so that many do for too long.
+const PERMISSION_WITHIN: Duration = Duration::from_secs(20);
+
 /// The number of a worker's outer half above that of the worker.
 const OUTER_HALF_PIDS: u32 = 1_000_000;
 
@@ -37,6 +42,10 @@ pub(super) struct Member {
     pub(super) who: WaitingClaimant,
     /// What is done when its worker does not answer.
     pub(super) on_stall: OnStall,
+    /// What is done once its provider takes no more for now.
+    pub(super) on_limit: OnLimit,
+    /// The answer to its agent's questions.
+    pub(super) approval: ApprovalPolicy,
     /// How much it may use, in all its lives.
     pub(super) budget: UsageBudget,
     pub(super) lives: u32,
@@ -48,6 +57,7 @@ pub(super) struct Member {
 pub(super) struct Worker {
     pub(super) core: WorkerCore,
     life: Life,
+    on_limit: OnLimit,
     /// The leader that launched it, if one did.
     pub(super) launched_by: Option<u32>,
     /// The leader that hears of its turns, if one does.
@@ -122,12 +132,16 @@ impl Member {
         let outer_half = Some(ProcessIdentity { pid: pid + OUTER_HALF_PIDS, ..identity.clone() });
         let settings = WorkerSettings {
             idle_after: Some(IDLE_AFTER),
+            permission_within: PERMISSION_WITHIN,
+            approval: self.approval,
+            on_limit: self.on_limit,
             budget: self.budget,
             ..WorkerSettings::new(self.who.clone(), abilities(self.who.prompts), started_by)
         };
         self.worker = Some(Worker {
             core: WorkerCore::new(settings, 0).with_usage(world.transcripts.used_by(&self.who.name)),
             life,
+            on_limit: self.on_limit,
             launched_by,
             heard_by: launched_by,
             process: WorkerProcess { identity, started_by, isolation: None, outer_half },
@@ -161,6 +175,7 @@ impl Member {
         world.say(|| format!("{} is dead, life {}", worker.life.0, worker.life.1));
         world.alive.remove(&self.who.name);
         world.oracle.gone(&worker.life);
+        world.questions.gone(&worker.life);
         // A child's end is told by the kernel; of others only the lock tells, and the end of the link.
         let (leader, seen_in) = (world.leaders, world.chance.below(50));
         if worker.owes_answer {
@@ -317,6 +332,11 @@ impl Worker {
     /// Whether it hangs.
     pub(super) fn is_frozen(&self) -> bool {
         self.hung.is_some()
+    }
+
+    /// Whether its agent was given words last, and no command.
+    pub(super) fn has_prompt(&self) -> bool {
+        matches!(self.work, Some(TaskWork::Prompt(_)))
     }
 
     /// From here on it does nothing until it is thawed.

@@ -45,6 +45,10 @@ pub(super) struct Oracle {
     pub(super) killed_late: u64,
     /// How often a conversation was renewed because it was full.
     pub(super) renewals: u64,
+    /// How often a text started a member again that had left.
+    pub(super) woken: u64,
+    /// How many runs were ended because their budget was used up.
+    pub(super) runs_ended: u64,
     pub(super) work_made: u64,
     pub(super) completions: u64,
 }

@@ -20,6 +20,21 @@ struct SimTranscript {
     kept: BTreeSet<TextId>,
 }
 
+impl SimTranscript {
+    /// A worker that dies while it names what is kept, right after the begin of a turn, leaves the rest of that unnamed.
+    fn excuse_unnamed(&mut self) {
+        let mut named = BTreeSet::new();
+        for entry in &self.entries {
+            match &entry.what {
+                TranscriptText::TurnStarted { .. } => {}
+                TranscriptText::Receipt { text, state: ReceiptState::Queued } => drop(named.insert(*text)),
+                _ => return,
+            }
+        }
+        self.kept.retain(|text| named.contains(text));
+    }
+}
+
 /// The transcripts of all members.
 #[derive(Debug, Default)]
 pub(super) struct SimTranscripts(BTreeMap<MemberName, SimTranscript>);
@@ -52,6 +67,9 @@ impl SimTranscripts {
 
     /// Says what is lost of the last turn of a member whose worker is dead.
     pub(super) fn end_turn_of_dead(&mut self, name: &MemberName, at_ms: u64, unread: &BTreeSet<MessageId>) {
+        if let Some(transcript) = self.0.get_mut(name) {
+            transcript.excuse_unnamed();
+        }
         let entries = self.0.get(name).map_or(&[][..], |transcript| &transcript.entries);
         let Some(last) = LastTurn::find(entries) else { return };
         for entry in last.loss(name, None, |id| unread.contains(&id)).entries {

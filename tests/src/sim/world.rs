@@ -8,13 +8,16 @@ use teamster_protocol::model::board::{Board, BoardFact, WaitingClaimant, WorkerD
 use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
 use teamster_protocol::model::limits::TERM_GRACE;
 use teamster_protocol::model::mail::{MailFact, Mailbox, Message, MessageBody, Urgency};
+use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::roster::{Roster, TeamFact};
 use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskClaim, TaskStatus};
 use teamster_protocol::model::usage::UsageSum;
 use teamster_protocol::store::file::{FactOffset, FactStamp, LogFold};
 
-use super::oracle::Oracle;
+use super::oracle::{Life, Oracle};
+use super::questions::SimQuestions;
 use super::transcripts::SimTranscripts;
+use super::uses::SimUses;
 use crate::chance::Chance;
 use crate::edits::EditRules;
 
@@ -92,6 +95,8 @@ pub(super) struct World {
     pub(super) alive: BTreeSet<MemberName>,
     pub(super) oracle: Oracle,
     pub(super) transcripts: SimTranscripts,
+    pub(super) uses: SimUses,
+    pub(super) questions: SimQuestions,
     edits: EditRules,
     pub(super) due: BTreeMap<(u64, u64), Due>,
     /// News that workers and the kernel have for the lead.
@@ -123,6 +128,8 @@ impl World {
             alive: BTreeSet::new(),
             oracle: Oracle::default(),
             transcripts: SimTranscripts::default(),
+            uses: SimUses::default(),
+            questions: SimQuestions::default(),
             edits: EditRules::default(),
             due: BTreeMap::new(),
             to_lead: Vec::new(),
@@ -277,10 +284,23 @@ impl World {
         self.decide(by, |board| Ok((board.bury(name, WorkerDeath { used, ..WorkerDeath::default() }), ())))?;
         let unread = self.unread(&Address::Member(name.clone())).iter().map(|message| message.id).collect();
         self.transcripts.end_turn_of_dead(name, self.now_ms, &unread);
-        for text in self.transcripts.vanished(name) {
-            self.oracle.broke(format!("prompt {text} of {name} is answered by nobody, and not said to be lost"));
-        }
+        self.uses.buried(name, self.transcripts.used_by(name));
+        self.judge_texts(name);
         Ok(())
+    }
+
+    /// No text of a member is forgotten: it has nothing in hand, or its worker is dead.
+    pub(super) fn judge_texts(&mut self, name: &MemberName) {
+        for text in self.transcripts.vanished(name) {
+            self.oracle.broke(format!("text {text} of {name} is answered by nobody, and not said to be lost"));
+        }
+    }
+
+    /// An entry of the transcript of a worker.
+    pub(super) fn wrote(&mut self, life: &Life, entry: TranscriptText) {
+        let rules = [self.uses.say(&life.0, &entry), self.questions.say(life, &entry)];
+        rules.into_iter().flatten().for_each(|rule| self.oracle.broke(rule));
+        self.transcripts.say(&life.0, self.now_ms, entry);
     }
 
     /// Writes a fact onto the roster, unless the disk is full.

@@ -1,8 +1,9 @@
 //! What a worker of the simulation takes from the world, and how it carries out what its core decides.
 
 use teamster_leader::core as leader;
+use teamster_protocol::model::agent::options::OnLimit;
 use teamster_protocol::model::agent::preset::PromptKind;
-use teamster_protocol::model::agent::{AgentFault, TurnEnd};
+use teamster_protocol::model::agent::{AgentFault, PermissionQuestion, TurnEnd};
 use teamster_protocol::model::board::{WaitingClaimant, WorkerDeath};
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
@@ -54,9 +55,12 @@ impl Worker {
         }
     }
 
-    /// Keeps in mind until when the worker knows that its provider takes no more.
-    pub(super) fn heed(&mut self, world: &World, event: &WorkerEvent) {
+    /// Keeps in mind until when the worker knows that its provider takes no more, and what it hears of its agent.
+    pub(super) fn heed(&mut self, world: &mut World, event: &WorkerEvent) {
         match event {
+            WorkerEvent::Used(usage) => world.uses.used(&self.life.0, *usage),
+            WorkerEvent::TurnEnded { result, .. } => world.uses.ended(&self.life.0, result),
+            WorkerEvent::Claimed(Some(_)) => world.uses.claimed(&self.life.0),
             WorkerEvent::Limited(limit) | WorkerEvent::AccountLimited(limit) => {
                 self.told_until_ms = self.told_until_ms.max(limit.until_ms).filter(|until| *until > world.now_ms);
             }
@@ -93,7 +97,7 @@ impl Worker {
                 }
                 let started = TranscriptText::TurnStarted { turn, task, work: work.clone(), texts, used_before: used };
                 self.tell_of_turns(world, who, &started);
-                world.transcripts.say(&who.name, world.now_ms, started);
+                world.wrote(&self.life, started);
                 self.start_turn(world, (index, life), turn, task, &work);
             }
             WorkerAction::PromptAgent { turn, task, before: _, work } => {
@@ -116,8 +120,13 @@ impl Worker {
                 let outcome = self.agent.steer(world, text.id);
                 self.answers.push_back(WorkerEvent::Steered { of, text, outcome });
             }
-            WorkerAction::AskLead { asked, .. } => world.oracle.broke(format!("nobody asked {}", asked.question)),
-            WorkerAction::Permit { question, .. } => world.oracle.broke(format!("nobody asked {question}")),
+            WorkerAction::AskLead { asked, until_ms, .. } => self.ask_lead(world, index, asked, until_ms),
+            WorkerAction::Permit { question, .. } => {
+                if let Some(number) = self.agent.permit(&question) {
+                    let in_ms = world.chance.below(2_000);
+                    world.later(in_ms, Due::TurnEnds(index, life, number));
+                }
+            }
             WorkerAction::KeepSession { session } => world.oracle.broke(format!("nobody told of session {session}")),
             WorkerAction::TellBudget { task, used } => {
                 let _ = world.enroll(me.as_str(), TeamFact::BudgetNearly { name: who.name.clone(), task, used });
@@ -184,8 +193,11 @@ impl Worker {
                     TranscriptText::Interrupted { turn, prompt } => self.interrupted(world, *turn, prompt),
                     _ => {}
                 }
+                if self.on_limit == OnLimit::End && matches!(said, TranscriptText::Parked { .. }) {
+                    world.oracle.broke(format!("{:?} is parked, and was to end instead", self.life));
+                }
                 self.tell_of_turns(world, who, &said);
-                world.transcripts.say(&who.name, world.now_ms, said.clone());
+                world.wrote(&self.life, said.clone());
                 if let TranscriptText::Mail { id, .. } = said {
                     let (order, message) = world.message(id);
                     world.oracle.shown(&self.life, &message, order);
@@ -215,9 +227,24 @@ impl Worker {
         }
     }
 
+    /// Puts a question where the lead sees it.
+    fn ask_lead(&mut self, world: &mut World, index: usize, asked: PermissionQuestion, until_ms: u64) {
+        let question = asked.question.clone();
+        if world.disk_full {
+            let why = "the disk is full".to_owned();
+            return self.answers.push_back(WorkerEvent::LeadNotAsked { question, why });
+        }
+        world.wrote(&self.life, TranscriptText::PermissionAsked { asked, until_ms: Some(until_ms) });
+        let number = world.questions.show(index);
+        self.answers.push_back(WorkerEvent::LeadAsked { question, number });
+    }
+
     /// The agent has ended its turn for an interruption, and is prompted again.
     fn interrupted(&mut self, world: &mut World, turn: u64, prompt: &str) {
         world.oracle.interruptions += 1;
+        if prompt.matches("You had begun with this").count() > 1 {
+            world.oracle.broke(format!("{:?} quotes a prompt in the prompt that takes its place", self.life));
+        }
         self.last_turn = turn - 1;
         if let Some((id, attempt)) = self.open_turn.and_then(|open| open.task).and(self.claimed) {
             world.oracle.attempt_goes_on(id, attempt);
@@ -319,14 +346,15 @@ impl Worker {
             1 | 2 => world.chance.below(2_000),
             _ => world.chance.below(20_000),
         };
-        self.news.extend(self.agent.begin(world, number, task, mail));
+        let life_of_agent = self.life.clone();
+        self.news.extend(self.agent.begin(world, &life_of_agent, number, task, mail));
         world.later(takes_ms, Due::TurnEnds(index, life, number));
         self.answers.push_back(WorkerEvent::PromptTaken);
     }
 
     pub(super) fn turn_ends(&mut self, world: &mut World, ended: u64) {
         let AgentStanding::Turn(turn) = &self.agent.standing else { return };
-        if turn.number != ended {
+        if turn.number != ended || self.agent.waits() {
             return;
         }
         let news = self.agent.end(world, &self.life);
@@ -336,6 +364,9 @@ impl Worker {
 
     fn record(&mut self, world: &mut World, me: &Address, attempt: AttemptEnd, used: UsageSum) {
         world.oracle.recording(&self.life, &attempt);
+        if let Some(rule) = world.uses.recorded(&self.life.0, &attempt, used) {
+            world.oracle.broke(rule);
+        }
         let written = world.decide(me.as_str(), |board| {
             let fact = match attempt {
                 AttemptEnd::Complete { claim, result } => board.complete(&claim, result)?,
