@@ -383,6 +383,7 @@ fn is_death(how: &WorkerEnd) -> bool {
         WorkerEnd::Died { .. } | WorkerEnd::AgentGone { .. } => true,
         WorkerEnd::Shutdown
         | WorkerEnd::Terminated
+        | WorkerEnd::Killed
         | WorkerEnd::LeaderGone
         | WorkerEnd::ProviderRefused { .. }
         | WorkerEnd::BudgetSpent { .. }
@@ -400,6 +401,7 @@ fn reason(how: &WorkerEnd) -> &str {
         | WorkerEnd::GivenUp { reason } => reason,
         WorkerEnd::Shutdown => "it was asked to end",
         WorkerEnd::Terminated => "a signal told it to end",
+        WorkerEnd::Killed => "the lead killed it",
         WorkerEnd::LeaderGone => "its leader was gone",
         WorkerEnd::BudgetSpent { .. } => "its budget was used up",
     }

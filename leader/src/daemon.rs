@@ -254,7 +254,7 @@ impl LeaderDaemon<'_> {
             }
             LeaderInput::Event(event) => self.feed(event),
             LeaderInput::Exited { name, status } => {
-                let how = self.how_it_left(&name).unwrap_or(WorkerEnd::Died { reason: status });
+                let how = self.how_it_left(&name, WorkerEnd::Died { reason: status });
                 self.feed(LeaderEvent::Exited { name, how });
             }
         }

@@ -441,7 +441,7 @@ impl WorkerCore {
     /// Whether it ends although its books can not be kept: it was told to by a signal, or nobody is there to tell it.
     fn leaves_whatever_happens(&self) -> bool {
         match self.leave.as_ref().map(|leave| &leave.how) {
-            Some(WorkerEnd::Terminated | WorkerEnd::LeaderGone) => true,
+            Some(WorkerEnd::Terminated | WorkerEnd::Killed | WorkerEnd::LeaderGone) => true,
             Some(
                 WorkerEnd::Shutdown
                 | WorkerEnd::AgentGone { .. }

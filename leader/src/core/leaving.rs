@@ -3,7 +3,7 @@
 
 use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::id::MemberName;
-use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, Roster, TeamFact, WorkerEnd};
+use teamster_protocol::model::roster::{AfterLeaving, Member, MemberPresence, Roster, TeamFact, WorkerEnd};
 
 /// How a member left, and what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +55,7 @@ impl MemberLeaving {
             }
             WorkerEnd::Shutdown
             | WorkerEnd::Terminated
+            | WorkerEnd::Killed
             | WorkerEnd::LeaderGone
             | WorkerEnd::ProviderRefused { .. }
             | WorkerEnd::BudgetSpent { .. }
@@ -84,7 +85,7 @@ impl MemberLeaving {
     /// it itself.
     pub fn fact_if_news(&self, name: &MemberName, roster: &Roster) -> Option<TeamFact> {
         let member = roster.member(name).ok()?;
-        self.is_news(&member.presence).then(|| self.fact(name.clone()))
+        self.is_news(&member.presence).then(|| self.fact(name.clone(), member))
     }
 
     /// The same while somebody else holds the member's lock: only if the last that the roster says of the member is a
@@ -95,17 +96,20 @@ impl MemberLeaving {
         roster: &Roster,
         has_ended: impl FnOnce(&ProcessIdentity) -> bool,
     ) -> Option<TeamFact> {
-        match &roster.member(name).ok()?.presence {
-            MemberPresence::Joined { process, .. } if has_ended(&process.identity) => Some(self.fact(name.clone())),
+        let member = roster.member(name).ok()?;
+        match &member.presence {
+            MemberPresence::Joined { process, .. } if has_ended(&process.identity) => {
+                Some(self.fact(name.clone(), member))
+            }
             MemberPresence::Joined { .. } | MemberPresence::Expected { .. } | MemberPresence::Left { .. } => None,
         }
     }
 
-    fn fact(&self, name: MemberName) -> TeamFact {
+    fn fact(&self, name: MemberName, member: &Member) -> TeamFact {
         let how = self.how.clone();
         match self.again_ms {
             Some(at_ms) => TeamFact::Restarting { name, how, at_ms },
-            None => TeamFact::Left { name, how },
+            None => TeamFact::Left { name, how: member.end_of_worker(how) },
         }
     }
 
@@ -124,11 +128,12 @@ impl MemberLeaving {
     }
 }
 
-/// How a worker says itself that it left, if it does.
-pub fn how_it_left(name: &MemberName, roster: &Roster) -> Option<WorkerEnd> {
-    match &roster.member(name).ok()?.presence {
-        MemberPresence::Left { how, .. } => Some(how.clone()),
-        MemberPresence::Expected { .. } | MemberPresence::Joined { .. } => None,
+/// How a worker left whose process ended like this: as it says itself, if it does, else as the roster knows better.
+pub fn how_it_left(name: &MemberName, roster: &Roster, ended: WorkerEnd) -> WorkerEnd {
+    match roster.member(name) {
+        Ok(Member { presence: MemberPresence::Left { how, .. }, .. }) => how.clone(),
+        Ok(member) => member.end_of_worker(ended),
+        Err(_) => ended,
     }
 }
 

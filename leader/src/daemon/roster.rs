@@ -110,12 +110,12 @@ impl LeaderDaemon<'_> {
         Ok(())
     }
 
-    /// How a worker says that it left, if it does.
-    pub(super) fn how_it_left(&self, name: &MemberName) -> Option<WorkerEnd> {
+    /// How a worker left whose process ended like this.
+    pub(super) fn how_it_left(&self, name: &MemberName, ended: WorkerEnd) -> WorkerEnd {
         let mut team = self.shared.team();
         if let Err(error) = team.refresh(|_| ()) {
             tracing::error!("{error}");
         }
-        how_it_left(name, team.roster())
+        how_it_left(name, team.roster(), ended)
     }
 }

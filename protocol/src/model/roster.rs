@@ -86,6 +86,15 @@ pub struct Member {
 }
 
 impl Member {
+    /// How the member's worker ended, by what it looks like and by what the roster knows: one that was told to end for good was
+    /// killed by the lead, by whichever signal.
+    pub fn end_of_worker(&self, how: WorkerEnd) -> WorkerEnd {
+        match how {
+            WorkerEnd::Terminated | WorkerEnd::Died { .. } if self.dismissed_ms.is_some() => WorkerEnd::Killed,
+            how => how,
+        }
+    }
+
     /// The time since which the worker is being ended: it was asked to, or told by a signal. Nothing if it does not run.
     pub fn ending_since_ms(&self) -> Option<u64> {
         match &self.presence {

@@ -336,7 +336,7 @@ impl Lead {
         let reason = "killed".to_owned();
         self.hears(match was_ready {
             true => {
-                let how = how_it_left(&name, &world.roster).unwrap_or(WorkerEnd::Died { reason });
+                let how = how_it_left(&name, &world.roster, WorkerEnd::Died { reason });
                 LeaderEvent::Exited { name, how }
             }
             false => LeaderEvent::NotReady { name, why: reason, fault: StartFault::Worker },

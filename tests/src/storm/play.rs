@@ -263,6 +263,7 @@ impl Storm {
             Ok(MemberPresence::Left { how, .. }) => match how {
                 WorkerEnd::Shutdown
                 | WorkerEnd::Terminated
+                | WorkerEnd::Killed
                 | WorkerEnd::LeaderGone
                 | WorkerEnd::ProviderRefused { .. }
                 | WorkerEnd::BudgetSpent { .. }

@@ -165,8 +165,10 @@ fn what_was_meant_is_told_in_words_of_the_command() {
     let run = team.fails(1, &format!("run {plan}"));
     assert!([sent, run].iter().all(|said| said.contains("runs commands only")), "words are refused with one code");
     assert_eq!(team.ok("kill alice"), "alice ended at once");
-    let shown = team.ok("status alice");
-    assert!(shown.contains("ended at once, by a kill or a signal"), "{shown}");
+    for line in ["status alice", "events", "why alice", "logs alice"] {
+        let shown = team.ok(line);
+        assert!(shown.contains("killed by the lead"), "{line}: {shown}");
+    }
     for line in ["help --json", "--json help task add", "completions bash --json"] {
         let said: serde_json::Value = serde_json::from_str(&team.fails(2, line)).unwrap();
         assert!(said["error"]["message"].as_str().unwrap().contains("there is no JSON of it"), "{line}: {said}");

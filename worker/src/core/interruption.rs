@@ -183,6 +183,7 @@ impl WorkerCore {
             None | Some(WorkerEnd::Shutdown | WorkerEnd::LeaderGone) => true,
             Some(
                 WorkerEnd::Terminated
+                | WorkerEnd::Killed
                 | WorkerEnd::AgentGone { .. }
                 | WorkerEnd::ProviderRefused { .. }
                 | WorkerEnd::BudgetSpent { .. }

@@ -65,7 +65,7 @@ impl StartedWorker {
     fn exit_code(&self, how: &WorkerEnd) -> i32 {
         match how {
             WorkerEnd::Shutdown | WorkerEnd::LeaderGone | WorkerEnd::BudgetSpent { .. } => 0,
-            WorkerEnd::Terminated => self.told.map_or(1, EndSignal::exit_code),
+            WorkerEnd::Terminated | WorkerEnd::Killed => self.told.map_or(1, EndSignal::exit_code),
             WorkerEnd::AgentGone { .. }
             | WorkerEnd::ProviderRefused { .. }
             | WorkerEnd::Died { .. }
@@ -75,11 +75,24 @@ impl StartedWorker {
     }
 }
 
+/// How this worker ends, with what the roster says of it: by a signal alone nobody can tell who sent it. Where the roster can not
+/// be read, what it said before counts.
+fn as_the_roster_knows(hands: &mut crate::hands::WorkerHands, how: &WorkerEnd) -> WorkerEnd {
+    if let Err(error) = hands.team.refresh_roster() {
+        tracing::warn!("cannot look who ended {}: {error}", hands.me.name);
+    }
+    match hands.team.roster().member(&hands.me.name) {
+        Ok(member) => member.end_of_worker(how.clone()),
+        Err(_) => how.clone(),
+    }
+}
+
 async fn leave_in_order(
     hands: &mut crate::hands::WorkerHands,
     keeper: &mut crate::cell::keeper::CellKeeper,
     how: &WorkerEnd,
 ) {
+    let how = &as_the_roster_knows(hands, how);
     hands.say(TranscriptText::Leaving { reason: how.sentence() });
     // The longest an agent may take: it was told to stop, was killed, and the kernel was slow.
     if timeout(TERM_GRACE + KILL_GRACE + FAREWELL, hands.agent.close()).await.is_err() {

@@ -148,7 +148,7 @@ fn ended_text(ended: &EndedMember) -> String {
     let name = paint(TextTone::Name, ended.name.as_str());
     match &ended.outcome {
         // By whom is known to who types this.
-        EndOutcome::Left { how: WorkerEnd::Terminated } => format!("{name} ended at once"),
+        EndOutcome::Left { how: WorkerEnd::Terminated | WorkerEnd::Killed } => format!("{name} ended at once"),
         EndOutcome::Left { how } => format!("{name} {}", paint(TextTone::Plain, &list::left(how))),
         EndOutcome::Refused { task } => {
             let with = task.map(|task| format!(" with task {task}")).unwrap_or_default();

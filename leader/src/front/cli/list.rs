@@ -156,7 +156,8 @@ pub(super) fn tone(state: MemberState) -> TextTone {
 pub(super) fn left(how: &WorkerEnd) -> String {
     match how {
         WorkerEnd::Shutdown => "shut down".to_owned(),
-        WorkerEnd::Terminated => "ended at once, by a kill or a signal".to_owned(),
+        WorkerEnd::Terminated => "ended at once, by a signal".to_owned(),
+        WorkerEnd::Killed => "was killed by the lead".to_owned(),
         WorkerEnd::LeaderGone => "ended because its leader was gone".to_owned(),
         WorkerEnd::AgentGone { reason } => format!("ended because its agent could not go on: {reason}"),
         WorkerEnd::ProviderRefused { reason } => format!("left, as its provider serves it no more: {reason}"),

@@ -145,6 +145,7 @@ impl Run<'_> {
                     how:
                         WorkerEnd::Shutdown
                         | WorkerEnd::Terminated
+                        | WorkerEnd::Killed
                         | WorkerEnd::LeaderGone
                         | WorkerEnd::BudgetSpent { .. }
                         | WorkerEnd::NotStarted { .. },

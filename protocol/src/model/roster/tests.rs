@@ -286,6 +286,26 @@ fn who_is_dismissed_is_not_started_again_until_the_next_worker_joins() {
 }
 
 #[test]
+fn a_worker_that_was_told_to_end_for_good_was_killed_by_the_lead() {
+    let mut roster = Roster::default();
+    put(&mut roster, 1, added("alice"));
+    put(&mut roster, 2, joined("alice", 7));
+    let end = |roster: &Roster, how: &WorkerEnd| roster.member(&name("alice")).unwrap().end_of_worker(how.clone());
+    let died = WorkerEnd::Died { reason: "killed by SIGKILL".to_owned() };
+    for how in [WorkerEnd::Terminated, died.clone(), WorkerEnd::Shutdown] {
+        assert_eq!(end(&roster, &how), how, "nobody knows whose signal it was");
+    }
+    put(&mut roster, 3, TeamFact::Dismissed { name: name("alice") });
+    for (how, known) in [
+        (WorkerEnd::Terminated, WorkerEnd::Killed),
+        (died, WorkerEnd::Killed),
+        (WorkerEnd::Shutdown, WorkerEnd::Shutdown),
+    ] {
+        assert_eq!(end(&roster, &how), known);
+    }
+}
+
+#[test]
 fn paths_beneath_a_directory_that_was_moved_move_with_it() {
     let mut roster = Roster::default();
     put(&mut roster, 1, TeamFact::Founded { dir: "/src/app".into() });
@@ -319,6 +339,7 @@ fn who_may_wake_a_member_is_decided_by_how_it_left() {
     assert!(!WorkerEnd::Shutdown.may_be_woken_by(&ada), "no agent undoes what the lead asked for");
     for how in [
         WorkerEnd::Terminated,
+        WorkerEnd::Killed,
         WorkerEnd::AgentGone { reason: reason() },
         WorkerEnd::ProviderRefused { reason: reason() },
         WorkerEnd::BudgetSpent { reason: reason() },

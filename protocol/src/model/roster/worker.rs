@@ -60,6 +60,8 @@ pub enum WorkerEnd {
     Shutdown,
     /// The worker was told to end by a signal and ended in order.
     Terminated,
+    /// The lead had the worker ended at once: by a kill, or by an end of the team by force.
+    Killed,
     /// The worker ended because its leader was gone for longer than the grace.
     LeaderGone,
     /// The worker ended because its agent could not start or go on.
@@ -113,6 +115,7 @@ impl WorkerEnd {
             WorkerEnd::LeaderGone | WorkerEnd::NotStarted { .. } => WakeRight::Anybody,
             WorkerEnd::Shutdown => WakeRight::LeadAlone,
             WorkerEnd::Terminated
+            | WorkerEnd::Killed
             | WorkerEnd::AgentGone { .. }
             | WorkerEnd::ProviderRefused { .. }
             | WorkerEnd::BudgetSpent { .. }
@@ -133,7 +136,8 @@ impl WorkerEnd {
     pub fn sentence(&self) -> String {
         match self {
             WorkerEnd::Shutdown => "it was asked to end".to_owned(),
-            WorkerEnd::Terminated => "a kill or a signal ended it".to_owned(),
+            WorkerEnd::Terminated => "a signal ended it".to_owned(),
+            WorkerEnd::Killed => "killed by the lead".to_owned(),
             WorkerEnd::LeaderGone => "its leader is gone".to_owned(),
             WorkerEnd::AgentGone { reason } => format!("its agent is gone: {reason}"),
             WorkerEnd::ProviderRefused { reason } => format!("its provider serves it no more: {reason}"),

@@ -243,7 +243,8 @@ pub(crate) fn started_again(again_ms: u64, now_ms: u64) -> String {
 fn left(how: &WorkerEnd, at: &str) -> String {
     match how {
         WorkerEnd::Shutdown => format!("left {at}: it was asked to"),
-        WorkerEnd::Terminated => format!("left {at}: a kill or a signal ended it at once"),
+        WorkerEnd::Terminated => format!("left {at}: a signal ended it at once"),
+        WorkerEnd::Killed => format!("left {at}: killed by the lead"),
         WorkerEnd::LeaderGone => format!("left {at}: its leader was gone"),
         WorkerEnd::AgentGone { reason } => format!("left {at}: its agent could not go on: {reason}"),
         WorkerEnd::ProviderRefused { reason } => {
