@@ -20,6 +20,7 @@ mod leader;
 mod limits;
 mod lost_prompts;
 mod members;
+mod narrow;
 mod outside;
 mod places;
 mod removed;

@@ -1,4 +1,4 @@
-//! A command at a terminal of 80 columns and 24 rows: what it asks, and what stands on the screen.
+//! A command at a terminal of 24 rows, and 80 columns if nothing else is said: what it asks, and what stands on the screen.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -47,8 +47,13 @@ impl Team {
     }
 
     /// Starts a command at a terminal.
-    pub fn start_at_terminal(&self, mut command: Command) -> AtTerminal {
-        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    pub fn start_at_terminal(&self, command: Command) -> AtTerminal {
+        self.start_at_terminal_of(80, command)
+    }
+
+    /// Starts a command at a terminal of so many columns.
+    pub fn start_at_terminal_of(&self, columns: u16, mut command: Command) -> AtTerminal {
+        let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let terminal = openpty(Some(&size), None).expect("a terminal");
         let end = || Stdio::from(terminal.slave.try_clone().expect("a descriptor"));
         command.env_remove("COLUMNS").stdin(end()).stdout(end()).stderr(end());

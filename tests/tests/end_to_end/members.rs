@@ -110,7 +110,7 @@ fn the_team_is_shown_as_it_is() {
         member  alice, busy for [time]
         task  1 echo begun; read word
         agent  shell, role tester; takes open tasks
-        works in /t/root/app-0/worktrees/alice
+        works in  /t/root/app-0/worktrees/alice
         branch  teamster/app-0/alice
         process [pid], started by the leader
         used  1 turn in [time]

@@ -1,6 +1,6 @@
 //! `teamster doctor`.
 
-use super::print::{TextTone, paint, width, wrap};
+use super::print::{TextTone, hang, paint, width};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::doctor::{
     self, CheckGroup, CheckLevel, DoctorCheck, DoctorMode, DoctorReport, RepairAct, RepairOutcome, TeamHealth,
@@ -89,11 +89,10 @@ fn act_text(act: &RepairAct, columns: usize) -> String {
 
 /// A mark and what it is about, broken between words where the line is full, and where it has a line end itself.
 fn entry(tone: TextTone, mark: &str, what: &str, columns: usize) -> String {
-    let indent = 2 + width(mark) + 1;
-    let blank = " ".repeat(indent);
-    let lines = wrap(what.trim_end(), columns, indent);
-    let lines: Vec<String> = lines.iter().map(|line| paint(TextTone::Plain, line).to_string()).collect();
-    format!("  {} {}\n", paint(tone, mark), lines.join(&format!("\n{blank}")))
+    let head = format!("  {} ", paint(tone, mark));
+    let heads = std::iter::once(head.clone()).chain(std::iter::repeat(" ".repeat(width(&head))));
+    let lines = heads.zip(what.trim_end().split('\n'));
+    lines.map(|(head, line)| hang(&head, &paint(TextTone::Plain, line).to_string(), columns) + "\n").collect()
 }
 
 #[cfg(test)]

@@ -13,6 +13,10 @@ use crate::ops::agents::add_task_command;
 use crate::ops::events::{self, EventFact, TeamEvent, WantedEvents};
 use crate::ops::follow::{FollowMode, Listening};
 
+/// The columns that are kept for who did something, and the most that a longer name gets where the terminal is wide.
+const BY_COLUMNS: usize = 8;
+const BY_COLUMNS_MAX: usize = 16;
+
 /// `teamster events`.
 #[derive(Debug, clap::Args)]
 pub struct EventsArgs {
@@ -73,9 +77,9 @@ pub(super) fn line(event: &TeamEvent, clock: &DayClock, columns: usize) -> Strin
         EventFact::Mail(fact) => mail_words(fact, event.mailbox.as_ref()),
     };
     let at = clock.at(event.at_ms);
-    let by = shorten(&event.by, 16);
-    let pad = 8usize.saturating_sub(print::width(&by));
-    let room = columns.saturating_sub(at.len() + print::width(&by) + pad + 4).max(20);
+    let by = shorten(&event.by, (columns / 5).clamp(BY_COLUMNS, BY_COLUMNS_MAX));
+    let pad = BY_COLUMNS.saturating_sub(print::width(&by));
+    let room = columns.saturating_sub(at.len() + print::width(&by) + pad + 4);
     let text = shorten(&text, room);
     format!("{}  {}{:pad$}  {}", paint(TextTone::Faint, &at), paint(TextTone::Name, &by), "", paint(tone, &text))
 }

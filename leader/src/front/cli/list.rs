@@ -9,12 +9,11 @@ use teamster_protocol::team::{MemberState, MemberView};
 
 use super::approvals;
 use super::leader_line::leader_note;
-use super::print::{DayClock, TableCell, TableColumn, TextTable, TextTone, cost, humane, tokens};
+use super::print::{
+    DayClock, TableCell, TableColumn, TextTable, TextTone, WHOLE_TABLE_COLUMNS_MIN, cost, humane, tokens,
+};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::list::{MemberList, WantedMembers, list_members};
-
-/// From this width on there is room for every column.
-const WHOLE_COLUMNS_MIN: usize = 60;
 
 /// From this width on there is room for what members have used.
 const USED_COLUMNS_MIN: usize = 100;
@@ -76,7 +75,7 @@ pub(super) fn table(
     let cost_head = TableColumn::right("cost").optional();
     let mut whole =
         TextTable::new([name, state, length, task, TableColumn::left("agent"), tokens_head, cost_head, place, mail]);
-    let mut narrow = TextTable::new([name, state, length, task, mail]);
+    let mut narrow = TextTable::new([name, state, length, task, mail.optional()]);
     for member in members {
         let task = |id: &TaskId| format!("{id} {}", titles.get(id).map_or("", String::as_str));
         let turn = member.turn.map(|turn| format!("turn {turn}, no task"));
@@ -98,13 +97,13 @@ pub(super) fn table(
         let has_room = columns >= USED_COLUMNS_MIN;
         let used = Some(member.used.tokens()).filter(|count| has_room && *count > 0).map(tokens).unwrap_or_default();
         let price = cost(&member.used).filter(|_| has_room).unwrap_or_default();
-        if columns < WHOLE_COLUMNS_MIN {
+        if columns < WHOLE_TABLE_COLUMNS_MIN {
             narrow.row([who, state, length, task, mail]);
         } else {
             whole.row([who, state, length, task, agent.into(), used.into(), price.into(), place.into(), mail]);
         }
     }
-    if columns < WHOLE_COLUMNS_MIN { narrow.render(columns) } else { whole.render(columns) }
+    if columns < WHOLE_TABLE_COLUMNS_MIN { narrow.render(columns) } else { whole.render(columns) }
 }
 
 /// The word for what a member is at, with the end of a wait for its provider.

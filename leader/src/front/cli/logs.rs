@@ -14,7 +14,8 @@ use teamster_protocol::model::usage::UsageSum;
 
 use super::interrupt::unless_interrupted;
 use super::print::{
-    self, DayClock, HarmlessStream, OutputAudience, TextTone, bytes, harmless_lines, paint, tokens_and_cost,
+    self, DayClock, HarmlessStream, OutputAudience, ProseStream, TextTone, bytes, harmless_lines, paint,
+    tokens_and_cost,
 };
 use super::{CliContext, CliError, ExitStatus, OutputShape};
 use crate::ops::duration::format_duration;
@@ -55,7 +56,7 @@ pub(super) async fn logs(context: &CliContext, args: LogsArgs) -> Result<ExitSta
 
 async fn of_member(context: &CliContext, wanted: WantedLogs) -> Result<ExitStatus, CliError> {
     let (name, mode) = (wanted.name.clone(), wanted.mode);
-    let (mut page, mut is_empty) = (TextPage::default(), true);
+    let (mut page, mut is_empty) = (TextPage::within(ProseStream::Output.columns()), true);
     let told = logs::logs(&context.session, wanted, |entries| {
         is_empty = false;
         let audience = match context.shape {
@@ -90,7 +91,7 @@ async fn hear(told: impl Future<Output = Result<(), CliError>>, mode: FollowMode
 
 /// The entries as text for people.
 pub(super) fn rendered(entries: &[TranscriptEntry], clock: &DayClock) -> String {
-    let mut page = TextPage::default();
+    let mut page = TextPage::within(usize::MAX);
     entries.iter().for_each(|entry| page.add(entry, clock));
     page.text
 }
@@ -107,8 +108,9 @@ fn print_json(entries: &[impl Serialize]) -> Result<OutputAudience, CliError> {
 }
 
 /// Text that is being put together. What an agent says comes in pieces that need not end with their line.
-#[derive(Default)]
 struct TextPage {
+    /// The width of a line. Those of our own are broken between words; what an agent says stays as it is.
+    columns: usize,
     text: String,
     line: LineState,
     /// What the agent says, made harmless.
@@ -131,6 +133,17 @@ fn with_reason(what: &str, reason: &str) -> String {
 }
 
 impl TextPage {
+    /// A page without text.
+    fn within(columns: usize) -> TextPage {
+        TextPage {
+            columns,
+            text: String::new(),
+            line: LineState::default(),
+            said: HarmlessStream::default(),
+            asked: BTreeMap::new(),
+        }
+    }
+
     fn add(&mut self, entry: &TranscriptEntry, clock: &DayClock) {
         let at = clock.at(entry.at_ms);
         match &entry.what {
@@ -272,7 +285,8 @@ impl TextPage {
     /// A line of our own among what the agent says.
     fn note(&mut self, tone: TextTone, at: &str, text: &str) {
         self.end_line();
-        self.text.push_str(&format!("{} {}\n", paint(TextTone::Faint, at), paint(tone, text.trim_end())));
+        let (head, text) = (format!("{} ", paint(TextTone::Faint, at)), paint(tone, text.trim_end()).to_string());
+        self.text.push_str(&format!("{}\n", print::hang(&head, &text, self.columns)));
     }
 
     /// A line above what follows.

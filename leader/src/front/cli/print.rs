@@ -27,7 +27,7 @@ pub use output::{COLUMNS_DEFAULT, OutputAudience, columns, put, say, table_colum
 pub use pager::{PagerUse, page};
 pub use palette::{PaintedText, TextTone, paint};
 pub use panel::{PanelActivity, PanelBar, PanelRow, ProgressPanel};
-pub use prose::{ProseStream, prose, tell};
+pub use prose::{ProseStream, hang, prose, tell};
 pub use redraw::{ROWS_SPARED, RedrawnLines, ScreenSize};
 
-pub use table::{TableCell, TableColumn, TextTable};
+pub use table::{TableCell, TableColumn, TextTable, WHOLE_TABLE_COLUMNS_MIN};

@@ -56,7 +56,7 @@ pub(super) async fn status(context: &CliContext, args: StatusArgs) -> Result<Exi
 }
 
 fn line(text: &mut String, label: &str, value: &str) {
-    let pad = 9usize.saturating_sub(label.len());
+    let pad = 10usize.saturating_sub(label.len());
     text.push_str(&format!("{}{:pad$}{value}\n", paint(TextTone::Faint, label), ""));
 }
 
@@ -182,7 +182,7 @@ fn member_text(status: &MemberStatus, context: &CliContext) -> String {
     let since = humane(Duration::from_millis(now_ms.saturating_sub(member.since_ms)));
     line(&mut text, "member", &format!("{}, {state} for {since}", paint(TextTone::Name, member.name.as_str())));
     for row in &status.task_rows {
-        line(&mut text, "task", &format!("{} {}", row.id, shorten(&row.title, columns().saturating_sub(16).max(20))));
+        line(&mut text, "task", &format!("{} {}", row.id, shorten(&row.title, columns().saturating_sub(15))));
     }
     if !status.approvals.is_empty() {
         text.push_str(&format!("{}\n", approvals::notes(&status.approvals, columns())));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::print::{TableCell, TableColumn, TextTable, TextTone, harmless, humane};
+use super::print::{TableCell, TableColumn, TextTable, TextTone, WHOLE_TABLE_COLUMNS_MIN, harmless, humane};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::agents::add_task_command;
 use crate::ops::teams::{TeamList, TeamRow, list_teams};
@@ -23,18 +23,21 @@ fn text(list: &TeamList, add_task: &str, now_ms: u64, columns: usize) -> String 
         let root = list.root.display().to_string();
         return format!("no teams in {} yet; begin with teamster spawn NAME or {add_task}", harmless(&root));
     }
-    let mut table = TextTable::new([
-        TableColumn::left("team"),
-        TableColumn::left("leader"),
-        TableColumn::right("members"),
-        TableColumn::right("open tasks"),
-        TableColumn::wide("works in"),
-    ]);
+    let [team, leader] = [TableColumn::left("team"), TableColumn::left("leader")];
+    let [members, open] = [TableColumn::right("members"), TableColumn::right("open tasks")];
+    let mut whole = TextTable::new([team, leader, members, open, TableColumn::wide("works in")]);
+    let mut narrow = TextTable::new([team, leader, members, TableColumn::right("tasks")]);
     for row in &list.teams {
-        table.row(cells(row, now_ms));
+        let [team, leader, members, open, place] = cells(row, now_ms);
+        if columns < WHOLE_TABLE_COLUMNS_MIN {
+            narrow.row([team, leader, members, open]);
+        } else {
+            whole.row([team, leader, members, open, place]);
+        }
     }
+    let table = if columns < WHOLE_TABLE_COLUMNS_MIN { narrow.render(columns) } else { whole.render(columns) };
     let here = list.teams.iter().find(|row| row.here).map(|row| format!("\n\n{} is the team here", row.team));
-    format!("{}{}", table.render(columns), here.unwrap_or_default())
+    format!("{table}{}", here.unwrap_or_default())
 }
 
 fn cells(row: &TeamRow, now_ms: u64) -> [TableCell; 5] {

@@ -189,8 +189,9 @@ pub fn width(text: &str) -> usize {
     text.chars().filter(|c| !sequence.takes(*c)).collect::<String>().width()
 }
 
-/// The text in lines of at most so many columns, each broken between words; a word that is longer has a line of its own.
-/// The first of its lines begins `indent` columns in, and so do those that it is broken into. The line ends that it has stay.
+/// The text in lines of at most so many columns, each broken between words, and beside the wide characters of scripts that
+/// have no blanks; a word that is longer has a line of its own. The first of its lines begins `indent` columns in, and so do
+/// those that it is broken into. The line ends that it has stay.
 pub fn wrap(text: &str, columns: usize, indent: usize) -> Vec<String> {
     let room = columns.saturating_sub(indent).max(1);
     let mut lines = Vec::new();
@@ -201,17 +202,33 @@ pub fn wrap(text: &str, columns: usize, indent: usize) -> Vec<String> {
             continue;
         }
         let mut broken = String::new();
-        for word in line.split(' ') {
-            if !broken.is_empty() && width(&broken) + 1 + width(word) > room {
+        for (gap, piece) in line.split(' ').flat_map(pieces) {
+            if !broken.is_empty() && width(&broken) + gap.len() + width(piece) > room {
                 lines.push(std::mem::take(&mut broken));
             } else if !broken.is_empty() {
-                broken.push(' ');
+                broken.push_str(gap);
             }
-            broken.push_str(word);
+            broken.push_str(piece);
         }
         lines.push(broken);
     }
     lines
+}
+
+/// A word in the pieces that a line may end between, each with what stands before it on the same line.
+fn pieces(word: &str) -> Vec<(&'static str, &str)> {
+    let mut begins: Vec<usize> = word.char_indices().filter(|(_, c)| begins_a_piece(*c)).map(|(at, _)| at).collect();
+    begins.retain(|at| *at > 0);
+    begins.insert(0, 0);
+    let ends = begins.iter().copied().skip(1).chain([word.len()]);
+    let piece = |(begin, end): (usize, usize)| (if begin == 0 { " " } else { "" }, &word[begin..end]);
+    begins.iter().copied().zip(ends).map(piece).collect()
+}
+
+/// Whether a line may begin with the character although no blank is before it: it is wide, and closes nothing.
+fn begins_a_piece(c: char) -> bool {
+    c.width() == Some(2)
+        && !matches!(c, '、' | '。' | '」' | '』' | '】' | '）' | '，' | '．' | '！' | '？' | '：' | '；' | 'ー')
 }
 
 fn prefix(text: &str, chars_max: usize) -> (&str, bool) {
@@ -292,6 +309,8 @@ mod tests {
         assert_eq!(wrap("a path-that-is-longer-than-a-line b", 8, 0), ["a", "path-that-is-longer-than-a-line", "b"]);
         assert_eq!(wrap("one\n  two", 80, 8), ["one", "  two"]);
         assert_eq!(wrap("one two", usize::MAX, 8), ["one two"]);
+        assert_eq!(wrap("2 漢字の題名、です。 end it", 10, 0), ["2 漢字の題", "名、です。", "end it"]);
+        assert_eq!(wrap("e\u{301}e\u{301} o\u{308}o", 3, 0), ["e\u{301}e\u{301}", "o\u{308}o"]);
     }
 
     proptest! {

@@ -3,13 +3,13 @@
 use teamster_protocol::model::id::TaskId;
 
 use super::{LineState, TextPage, hear, listening, print_json};
-use crate::front::cli::print::harmless_lines;
+use crate::front::cli::print::{ProseStream, harmless_lines};
 use crate::front::cli::{CliContext, CliError, ExitStatus, OutputShape};
 use crate::ops::follow::{FollowMode, Listening};
 use crate::ops::logs::{self, LostTranscript, TaskLogNews};
 
 pub(super) async fn of_task(context: &CliContext, id: TaskId, mode: FollowMode) -> Result<ExitStatus, CliError> {
-    let (mut page, mut shown) = (TextPage::default(), None);
+    let (mut page, mut shown) = (TextPage::within(ProseStream::Output.columns()), None);
     let told = logs::task_logs(&context.session, id, mode, |news| {
         let audience = match (context.shape, news) {
             (OutputShape::Json, TaskLogNews::Entries(entries)) => print_json(entries)?,

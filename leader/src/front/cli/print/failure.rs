@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io::Write;
 
-use super::prose::{ProseStream, fit};
-use super::{TextTone, harmless_lines, wrap};
+use super::prose::{ProseStream, fit, hang};
+use super::{TextTone, harmless_lines};
 
 /// A failure in words and, where there is one, the way out. Displays with colour codes and harmless.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +31,16 @@ impl PrintedFailure {
     /// As it is shown where a line has that many columns: lines break between words.
     fn within(&self, columns: usize) -> String {
         let (error, faint) = (TextTone::Error.style(), TextTone::Faint.style());
-        let what = wrap(&harmless_lines(self.what.trim_end()), columns, "error: ".len());
         // What goes on below its first line, such as the place in a file, stands where it stood.
-        let mut text = format!("{error}error:{error:#} {}", what.join("\n"));
+        let what = format!("{error}error:{error:#} {}", harmless_lines(self.what.trim_end()));
+        let mut lines: Vec<String> = what.split('\n').map(|line| hang("", line, columns)).collect();
         if let Some(hint) = &self.hint {
-            let hint = wrap(&harmless_lines(hint.trim_end()), columns, "  hint: ".len());
-            text.push_str(&format!("\n  {faint}hint:{faint:#} {}", hint.join("\n        ")));
+            let head = format!("  {faint}hint:{faint:#} ");
+            let heads = std::iter::once(head.as_str()).chain(std::iter::repeat("        "));
+            let hint = harmless_lines(hint.trim_end());
+            lines.extend(heads.zip(hint.split('\n')).map(|(head, line)| hang(head, line, columns)));
         }
-        text
+        lines.join("\n")
     }
 }
 

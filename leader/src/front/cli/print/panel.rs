@@ -145,7 +145,8 @@ impl PanelScene {
         let room = columns.saturating_sub(1);
         let rows = rows.saturating_sub(ROWS_SPARED + usize::from(self.bar.is_some())).max(1);
         let hidden = if self.rows.len() > rows { self.rows.len() - (rows - 1) } else { 0 };
-        let names = self.rows.iter().map(|row| width(&row.name)).max().unwrap_or(0).min(NAME_COLUMNS_MAX);
+        let names = self.rows.iter().map(|row| width(&row.name)).max().unwrap_or(0);
+        let names = names.min(NAME_COLUMNS_MAX).min(room / 3);
         // Members with work come first where there is no room for all.
         let mut shown: Vec<&PanelRow> = self.rows.iter().collect();
         if hidden > 0 {

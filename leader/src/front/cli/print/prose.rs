@@ -3,6 +3,8 @@
 
 use std::io::{self, IsTerminal};
 
+use anstream::adapter::strip_str;
+
 use super::output::columns_of;
 use super::{OutputAudience, say, width, wrap};
 
@@ -49,12 +51,28 @@ pub(super) fn fit(text: &str, columns: usize) -> String {
         if width(line) <= columns {
             return line.to_owned();
         }
-        let begin = beginning(line);
-        let indent = width(&line[..begin]);
-        let broken = wrap(&line[begin..], columns, indent);
-        format!("{}{}", &line[..begin], broken.join(&format!("\n{:indent$}", "")))
+        let (head, body) = line.split_at(beginning(line));
+        hang(head, body, columns)
     };
     text.split('\n').map(fitted).collect::<Vec<_>>().join("\n")
+}
+
+/// A head with a body behind it, broken between words, that goes on below its own begin. A word that has no room there
+/// stands further left, where it has as much as a line gives.
+pub fn hang(head: &str, body: &str, columns: usize) -> String {
+    let indent = width(head);
+    let mut text = String::new();
+    for (at, line) in wrap(body, columns, indent).iter().enumerate() {
+        let before = indent.min(columns.saturating_sub(width(line)));
+        match at {
+            0 if before == indent => text.push_str(head),
+            0 if strip_str(head).to_string().trim().is_empty() => text.push_str(&" ".repeat(before)),
+            0 => text.push_str(&format!("{}\n{:before$}", head.trim_end(), "")),
+            _ => text.push_str(&format!("\n{:before$}", "")),
+        }
+        text.push_str(line);
+    }
+    text
 }
 
 /// How much of a line is its indent and its label.
@@ -84,6 +102,14 @@ mod tests {
         short  one
         ");
         assert_eq!(fit(text, usize::MAX), text);
+        insta::assert_snapshot!(fit("owner    a-name-of-19-columns and\n  failed on\n  one-word-of-18-col\n    longer-than-a-whole-line", 18), @"
+        owner
+        a-name-of-19-columns
+                 and
+          failed on
+        one-word-of-18-col
+        longer-than-a-whole-line
+        ");
     }
 
     #[test]

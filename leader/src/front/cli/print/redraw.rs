@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 
+use super::prose::fit;
 use super::width;
 
 /// Rows of the terminal that are never drawn on: one for the cursor, and the first one, because some terminals keep what
@@ -45,10 +46,11 @@ impl RedrawnLines {
     }
 
     /// Draws on standard error `above`, which stays, and below it `lines` in place of those of the last drawing. A terminal
-    /// that can not be written to is no reason to end the work.
+    /// that can not be written to is no reason to end the work. What stays is broken between words where it is too long.
     pub fn draw(&mut self, above: &[String], lines: &[String], size: ScreenSize) {
         let colours = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
-        let frame = self.frame(above, lines, size, colours);
+        let above: Vec<String> = above.iter().map(|line| fit(line, size.columns)).collect();
+        let frame = self.frame(&above, lines, size, colours);
         let mut terminal = io::stderr().lock();
         let _ = terminal.write_all(frame.as_bytes()).and_then(|()| terminal.flush());
     }

@@ -8,7 +8,8 @@ use teamster_protocol::model::task::StatusWord;
 use teamster_protocol::model::usage::UsageSum;
 
 use crate::front::cli::print::{
-    TableCell, TableColumn, TextTable, TextTone, cost, harmless_lines, humane, paint, shorten, tokens, tokens_and_cost,
+    TableCell, TableColumn, TextTable, TextTone, WHOLE_TABLE_COLUMNS_MIN, cost, harmless_lines, humane, paint, shorten,
+    tokens, tokens_and_cost,
 };
 use crate::front::cli::task_text::numbers;
 use crate::ops::run::{RunSummary, TaskSummary, short_name};
@@ -77,7 +78,7 @@ fn failures(summary: &RunSummary, columns: usize) -> String {
         let who = task.member.as_ref().map(|member| format!(" on {member}")).unwrap_or_default();
         let reason = task.reason.as_deref().unwrap_or("failed");
         let head = format!("{} {name}{who}: {reason}", task.id);
-        text.push_str(&format!("{}\n", paint(TextTone::Error, &shorten(&head, columns))));
+        text.push_str(&format!("{}\n", paint(TextTone::Error, &head)));
         let output = harmless_lines(task.result.as_deref().unwrap_or("").trim_end().trim_start_matches('\n'));
         let lines: Vec<&str> = output.lines().collect();
         for line in &lines[lines.len().saturating_sub(LAST_LINES_MAX)..] {
@@ -94,15 +95,19 @@ fn failures(summary: &RunSummary, columns: usize) -> String {
 
 fn whole_table(summary: &RunSummary, columns: usize) -> String {
     let branches: BTreeMap<&str, Vec<TaskId>> = branches(summary);
+    let table = match columns {
+        BRANCHES_COLUMNS_MIN.. if !branches.is_empty() => return table_with_branches(summary).render(columns) + "\n\n",
+        WHOLE_TABLE_COLUMNS_MIN.. => table(summary).render(columns),
+        _ => narrow_table(summary).render(columns),
+    };
     let mut text = match branches.is_empty() {
-        true => table(summary).render(columns),
-        false if columns >= BRANCHES_COLUMNS_MIN => table_with_branches(summary).render(columns),
+        true => table,
         false => {
             let line = |(branch, ids): (&&str, &Vec<TaskId>)| {
                 let tasks = if ids.len() == 1 { "task" } else { "tasks" };
                 format!("\n{branch}  {}", paint(TextTone::Faint, &format!("{tasks} {}", numbers(ids))))
             };
-            format!("{}\n{}", table(summary).render(columns), branches.iter().map(line).collect::<String>())
+            format!("{table}\n{}", branches.iter().map(line).collect::<String>())
         }
     };
     text.push_str("\n\n");
@@ -118,6 +123,17 @@ fn branches(summary: &RunSummary) -> BTreeMap<&str, Vec<TaskId>> {
         }
     }
     branches
+}
+
+/// Without what tasks said: what failed is shown with that below.
+fn narrow_table(summary: &RunSummary) -> TextTable<5> {
+    let [id, task, member, state, time, _, _] = heads();
+    let mut table = TextTable::new([id, task, member, state, time]);
+    for task in &summary.tasks {
+        let [id, name, who, status, took, _, _] = cells(task);
+        table.row([id, name, who, status, took]);
+    }
+    table
 }
 
 fn table(summary: &RunSummary) -> TextTable<8> {
@@ -290,10 +306,10 @@ mod tests {
         go on with teamster run --resume
         ");
         insta::assert_snapshot!(plain(40), @"
-        id  task    member  state    time  resu…
-         9  build   w1      compl…  1m 0…  41 t…
-        10  test    w1      failed  1m 0…  exit…
-        11  make …          pendi…         wait…
+        id  task       member  state        time
+         9  build      w1      completed  1m 02s
+        10  test       w1      failed     1m 02s
+        11  make the…          pending
 
         teamster/tool-1a2b3c/w1  tasks 9, 10
 

@@ -31,7 +31,7 @@ fn text(shown: &ShownTask, now_ms: u64, clock: &DayClock) -> String {
     let ShownTask { view, standing, .. } = shown;
     let mut text = String::new();
     let mut line = |label: &str, value: String| {
-        let pad = 10usize.saturating_sub(label.len());
+        let pad = 11usize.saturating_sub(label.len()).max(2);
         text.push_str(&format!("{}{:pad$}{value}\n", paint(TextTone::Faint, label), ""));
     };
     let title = paint(TextTone::Name, &view.task.title).to_string();

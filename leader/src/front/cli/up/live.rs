@@ -22,6 +22,9 @@ use crate::ops::feed::{TeamFeed, TeamGlance};
 /// The least rows that the lines at the end take, if there is so much to show.
 const ROWS_MIN: usize = 4;
 
+/// The least columns in which it is told how tasks stand.
+const TASKS_COLUMNS_MIN: usize = 12;
+
 /// Lines that were said beside the drawing, for the next one.
 type SaidLines = Arc<Mutex<Vec<String>>>;
 
@@ -226,7 +229,11 @@ fn lines(glance: &TeamGlance, last: &str, size: ScreenSize, clock: &DayClock) ->
         lines.truncate(most.saturating_sub(2));
         lines.push(paint(TextTone::Faint, &format!("and {} more; see teamster list", hidden + 1)).to_string());
     }
-    lines.push(shorten(&format!("{tasks}; {last}"), room).into_owned());
+    // How to end is said whole, where a line has room for that.
+    lines.push(match room.saturating_sub(width(last) + "; ".len()) {
+        TASKS_COLUMNS_MIN.. => format!("{}; {last}", shorten(&tasks, room - width(last) - "; ".len())),
+        _ => shorten(last, room).into_owned(),
+    });
     // A table may need more than there is.
     lines.retain(|line| width(line) <= room);
     lines.truncate(most);
@@ -280,8 +287,8 @@ mod tests {
         ");
         insta::assert_snapshot!(shown(30, 50, 14).join("\n"), @"
         ─────────────────────────────────────────────────
-        name  state     for  task                    mail
-        w1    busy   1m 04s  3 make the parser say…
+        name  state     for  task
+        w1    busy   1m 04s  3 make the parser say where…
         w2    idle   1m 04s
         w3    idle   1m 04s
         and 27 more; see teamster list
