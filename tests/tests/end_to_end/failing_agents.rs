@@ -1,6 +1,11 @@
 //! Agents that end before they are ready: the reason is told by `spawn` where they are started by it, and else at their first
 //! turn, and stays for whoever asks later.
 
+use std::fs;
+
+use teamster_protocol::host::stderr_log;
+use teamster_protocol::model::id::Address;
+use teamster_protocol::model::limits::STDERR_LOG_BYTES_MAX;
 use teamster_tests::team::Team;
 
 #[test]
@@ -68,4 +73,22 @@ fn a_conversation_that_fills_the_context_is_renewed_and_its_task_is_done_in_the_
     let at = |words: &str| events.rfind(words).unwrap_or_else(|| panic!("{words}: {events}"));
     let given_up = at("alice gives up its conversation, and begins another");
     assert!(given_up < at("alice has conversation"), "nobody goes on with the one that is full: {events}");
+}
+
+#[test]
+fn what_an_agent_complains_of_is_in_the_log_of_its_member_and_within_the_bounds_of_that() {
+    let team = Team::new();
+    let mut up = team.command("up --detach");
+    up.env("TEAMSTER_SCRIPT_AGENT", env!("CARGO_BIN_EXE_scripted-agent"));
+    assert_eq!(team.start_command(up).ends().code, Some(0));
+    team.ok("spawn alice --agent script");
+    let bytes = STDERR_LOG_BYTES_MAX * 3 / 2;
+    team.ok_words(&["task", "add", "--to", "alice", &format!("run yes sorry | head -c {bytes} >&2\nsay done")]);
+    team.ok("wait 1");
+    let log = team.dir().log_of(&Address::Member("alice".parse().unwrap()));
+    assert!(fs::read_to_string(&log).unwrap().contains("sorry\nsorry"), "{}", log.display());
+    for path in [stderr_log::old_path(&log), log] {
+        let length = fs::metadata(&path).unwrap().len();
+        assert!(length <= STDERR_LOG_BYTES_MAX + 4096, "{}: {length} bytes", path.display());
+    }
 }

@@ -106,6 +106,13 @@ fn exit_sentence(exit: io::Result<ExitStatus>) -> String {
     }
 }
 
+fn with_words(what: String, words: Option<String>) -> String {
+    match words {
+        Some(words) => format!("{what}; it said: {words}"),
+        None => what,
+    }
+}
+
 impl<D: AgentDialect> LineActor<D> {
     /// Starts the program.
     pub(super) fn start(
@@ -204,6 +211,7 @@ impl<D: AgentDialect> LineActor<D> {
                 ActorInput::Order(order) => {
                     let steps = match order {
                         LineOrder::Prompt { id, text } => {
+                            self.complaints.begin_turn();
                             if self.dialect.leaves_commands() {
                                 self.commands_since = StartTicks::now().ok();
                             }
@@ -225,11 +233,12 @@ impl<D: AgentDialect> LineActor<D> {
                 ActorInput::Wish(LineWish::Close) => return Ok("the worker closed it".to_owned()),
                 ActorInput::Late if self.is_ready => {
                     let seconds = self.setup.term_grace.as_secs();
-                    return Ok(format!("the agent did not end its turn within {seconds} s of being told to stop"));
+                    let late = format!("the agent did not end its turn within {seconds} s of being told to stop");
+                    return Ok(self.with_words_so_far(late));
                 }
                 ActorInput::Late => {
                     let seconds = self.setup.ready_within.as_secs();
-                    return Ok(format!("the agent was not ready within {seconds} s"));
+                    return Ok(self.with_words_so_far(format!("the agent was not ready within {seconds} s")));
                 }
             }
         }
@@ -325,10 +334,13 @@ impl<D: AgentDialect> LineActor<D> {
 
     /// The end of the program, with what it said to that.
     async fn with_last_words(&mut self, how: String) -> String {
-        match self.complaints.last_words().await {
-            Some(words) if self.wish() != LineWish::Close => format!("{how}; it said: {words}"),
-            Some(_) | None => how,
-        }
+        let words = self.complaints.last_words().await;
+        with_words(how, words.filter(|_| self.wish() != LineWish::Close))
+    }
+
+    /// The fault of a program that still runs, with what it said meanwhile.
+    fn with_words_so_far(&self, fault: String) -> String {
+        with_words(fault, self.complaints.words_so_far())
     }
 
     /// Starts the program once more, for a new conversation.

@@ -1,9 +1,10 @@
-//! What a program writes to its standard error. All of it goes where that of the worker goes; its end is kept for the case that
-//! the program exits, as it may well be the reason.
+//! What a program writes to its standard error. All of it goes where that of the worker goes, in the bounds of that log; its end
+//! is kept for the case that the program exits or does not answer, as it may well be the reason.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use teamster_protocol::host::stderr_log::StderrLines;
 use teamster_protocol::model::limits::pace::LAST_LINES_WITHIN;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
@@ -18,7 +19,8 @@ const LINE_BYTES_MAX: usize = 300;
 /// The end of what a program has written to its standard error.
 pub(super) struct ProgramComplaints {
     kept: Arc<Mutex<Vec<u8>>>,
-    copying: JoinHandle<()>,
+    /// Nothing once it has ended: its end can be waited for only once.
+    copying: Option<JoinHandle<()>>,
 }
 
 impl ProgramComplaints {
@@ -32,17 +34,35 @@ impl ProgramComplaints {
                 keep(&mut keeps.lock().unwrap_or_else(PoisonError::into_inner), &piece[..len]);
                 let passed_on = piece[..len].to_vec();
                 // Not here: whoever reads it may be slow. That nobody does is no reason to stop the program.
-                let _ = spawn_blocking(move || io::stderr().write_all(&passed_on)).await;
+                let _ = spawn_blocking(move || StderrLines.write_all(&passed_on)).await;
             }
         });
-        ProgramComplaints { kept, copying }
+        ProgramComplaints { kept, copying: Some(copying) }
+    }
+
+    /// Forgets what was written so far: a turn begins, and what goes wrong in it has a newer reason.
+    pub(super) fn begin_turn(&self) {
+        self.kept().clear();
+    }
+
+    /// Returns the line that says best what is wrong with the program, which still runs; nothing if it wrote none.
+    pub(super) fn words_so_far(&self) -> Option<String> {
+        telling_line(&self.kept())
     }
 
     /// Returns the line that says best why the program, which has exited, did so; nothing if it wrote none. Waits a little for
     /// the last ones, as what the program started may hold the pipe open.
     pub(super) async fn last_words(&mut self) -> Option<String> {
-        let _ = timeout(LAST_LINES_WITHIN, &mut self.copying).await;
-        telling_line(&self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+        if let Some(copying) = &mut self.copying
+            && timeout(LAST_LINES_WITHIN, copying).await.is_ok()
+        {
+            self.copying = None;
+        }
+        self.words_so_far()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -97,6 +117,20 @@ mod tests {
             line("\u{1b}[31mError: no model x\u{1b}[0m\n    at main.js:1\n").as_deref(),
             Some("Error: no model x")
         );
+    }
+
+    #[tokio::test]
+    async fn the_last_words_can_be_asked_for_again_and_a_turn_forgets_those_before_it() {
+        let (read, mut write) = std::io::pipe().expect("a pipe");
+        let read = pipe::Receiver::from_owned_fd(read.into()).expect("the end to read from");
+        let mut complaints = ProgramComplaints::copy(read);
+        write.write_all(b"warning: an old trouble\n").expect("it is read");
+        drop(write);
+        for _ in 0..2 {
+            assert_eq!(complaints.last_words().await.as_deref(), Some("warning: an old trouble"));
+        }
+        complaints.begin_turn();
+        assert_eq!((complaints.words_so_far(), complaints.last_words().await), (None, None));
     }
 
     #[test]

@@ -80,6 +80,30 @@ async fn a_program_that_is_never_ready_is_ended_in_its_time() {
     }
 }
 
+#[tokio::test]
+async fn what_the_program_complained_of_is_told_where_it_does_not_end_its_turn_and_not_in_a_later_one() {
+    let turn = r#"read -r _; echo '{"text":"x"}';"#;
+    let complains = format!("{turn} echo 'the lock is taken' >&2; echo '{{\"text\":\"x\"}}';");
+    let (mut driver, mut news) = start(&format!("{complains} exec tail -f /dev/null"));
+    assert_eq!(next(&mut news).await, AgentNews::Ready { session: None });
+    driver.prompt(prompt(1)).unwrap();
+    // The second text is said after the complaint.
+    for _ in 0..2 {
+        assert_eq!(next(&mut news).await, AgentNews::Text("x".to_owned()));
+    }
+    driver.abort();
+    let reason = reason_of_death(&mut news).await;
+    assert_eq!(reason, "the agent did not end its turn within 0 s of being told to stop; it said: the lock is taken");
+
+    let end = r#"echo '{"turn_ended":{"end":"completed","result":"done"}}';"#;
+    let (mut driver, mut news) = start(&format!("{complains} {end} read -r _; exit 9"));
+    assert_eq!(next(&mut news).await, AgentNews::Ready { session: None });
+    driver.prompt(prompt(1)).unwrap();
+    assert_eq!(until_ended(&mut news).await, TurnEnd::Completed);
+    driver.prompt(prompt(2)).unwrap();
+    assert_eq!(reason_of_death(&mut news).await, "the agent ended: exit status 9");
+}
+
 /// A dialect whose turn ends by one line that means more than the channel of news holds.
 struct BurstDialect;
 
