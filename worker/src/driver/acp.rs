@@ -34,7 +34,9 @@ use teamster_protocol::model::usage::TokenUsage;
 use self::fault::{PromptFault, is_login_required, login_words, prompt_fault, words_of};
 use self::start::{SessionWay, SessionWish, not_chosen, wishes};
 use self::turn::{AcpTurn, AskedUse};
-use self::wire::{PermissionOffer, PermissionRequested, PromptAnswered, SessionChoices, SessionUpdate, SessionUpdated};
+use self::wire::{
+    PermissionOffer, PermissionRequested, PromptAnswered, SessionChoices, SessionUpdate, SessionUpdated, call_usage,
+};
 use super::lines::rpc::{METHOD_NOT_FOUND, RpcId, RpcMessage, RpcRefusal, RpcTalk, RpcVersion};
 use super::lines::{AgentDialect, DialectStep, NonsenseSaid, receipt, tell};
 use super::slash::never_a_command;
@@ -242,7 +244,14 @@ impl AcpDialect {
         // Outside of a turn it is the history of a session that was loaded, or comes too late.
         let Some(turn) = &mut self.turn else { return Ok(Vec::new()) };
         let news = match update {
-            SessionUpdate::AgentMessageChunk { content, message_id } => turn.said(&content, message_id),
+            SessionUpdate::AgentMessageChunk { content, message_id, meta } => {
+                let mut news = turn.said(&content, message_id);
+                if let Some(call) = call_usage(&meta) {
+                    self.context = call.context.or(self.context);
+                    news.extend(turn.called_model(call));
+                }
+                news
+            }
             SessionUpdate::AgentThoughtChunk { content } => turn.thought(&content),
             SessionUpdate::ToolCall(told) | SessionUpdate::ToolCallUpdate(told) => turn.called(told),
             SessionUpdate::Plan { entries } => {

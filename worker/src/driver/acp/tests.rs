@@ -287,6 +287,40 @@ fn the_cost_of_a_turn_is_what_the_session_grew_by_and_unknown_after_a_resume() {
 }
 
 #[test]
+fn an_agent_that_tells_the_tokens_of_each_call_of_its_model_has_used_their_sum() {
+    let call = |meta: Value| {
+        let message =
+            json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": ""}, "_meta": meta});
+        update(&message.to_string())
+    };
+    let usage = |input: u64, output: u64, cached: u64| json!({"inputTokens": input, "outputTokens": output, "totalTokens": input + output, "thoughtTokens": 0, "cachedReadTokens": cached});
+    let mut acp = ready();
+    // Of a session that is loaded: it was counted when it was used.
+    assert_eq!(told_all(&mut acp, &call(json!({"usage": usage(900, 9, 0)}))), []);
+    prompted(&mut acp, "go");
+    let lines = [
+        call(json!({"usage": usage(100, 20, 0), "durationMs": 5})),
+        call(json!({"usage": usage(70, 3, 0), "durationMs": 5, "parentToolCallId": "c1", "subagentType": "explore"})),
+        call(json!({"usage": usage(150, 10, 90), "durationMs": 5})),
+        call(json!({"usage": {"inputTokens": "many"}})),
+        call(Value::Null),
+        r#"{"id":3,"result":{"stopReason":"end_turn"}}"#.to_owned(),
+    ];
+    let used = |input, output, cached, context| {
+        AgentNews::Usage(TokenUsage { input, output, cached, cost_micro_usd: None, context: Some(context) })
+    };
+    let expected = [
+        fresh(),
+        is(0, ReceiptState::InContext),
+        used(100, 20, 0, 120),
+        used(170, 23, 0, 120),
+        used(320, 33, 90, 160),
+        AgentNews::TurnEnded { end: TurnEnd::Completed, result: String::new() },
+    ];
+    assert_eq!(told_all(&mut acp, &lines.join("\n")), expected);
+}
+
+#[test]
 fn the_calls_of_other_agents_have_titles_that_say_something() {
     let titles = |lines: &str| -> Vec<(String, ToolState)> {
         let mut acp = ready();

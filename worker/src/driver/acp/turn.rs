@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use teamster_protocol::model::agent::{AgentFault, ToolState, TurnEnd};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::usage::TokenUsage;
 
 use super::wire::{ToolCallTold, text_of};
 use crate::driver::provider::NOTHING_DONE;
@@ -39,6 +40,8 @@ pub(super) struct AcpTurn {
     pub(super) is_cancelled: bool,
     /// The price of the session when the turn began, if it is known.
     pub(super) cost_before: Option<u64>,
+    /// The tokens of its calls of the model so far, if the agent tells of each.
+    calls_usage: Option<TokenUsage>,
 }
 
 /// A tool call, put together from what was told of it.
@@ -82,7 +85,18 @@ impl AcpTurn {
             refused: None,
             is_cancelled: false,
             cost_before,
+            calls_usage: None,
         }
+    }
+
+    /// The model was called in it, and used so much.
+    pub(super) fn called_model(&mut self, call: TokenUsage) -> Vec<AgentNews> {
+        // Even if it had nothing to say.
+        let mut news = self.act();
+        let usage = self.calls_usage.map_or(call, |before| before.then(call));
+        self.calls_usage = Some(usage);
+        news.push(AgentNews::Usage(usage));
+        news
     }
 
     /// The agent says the next piece of a message.

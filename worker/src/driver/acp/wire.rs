@@ -198,6 +198,8 @@ pub(super) enum SessionUpdate {
         content: Value,
         #[serde(default)]
         message_id: Option<String>,
+        #[serde(default, rename = "_meta")]
+        meta: Value,
     },
     AgentThoughtChunk {
         #[serde(default)]
@@ -221,6 +223,15 @@ pub(super) enum SessionUpdate {
     },
     #[serde(other)]
     Other,
+}
+
+/// The tokens of a call of the model, as qwen tells them beside a message, and those of the context if that was no call of a helper;
+/// nothing if this tells of none.
+pub(super) fn call_usage(meta: &Value) -> Option<TokenUsage> {
+    let told = TurnUsage::deserialize(meta.get("usage")?).ok()?.tokens();
+    let sum = told.input.saturating_add(told.output);
+    let context = meta["parentToolCallId"].is_null().then_some(sum);
+    (sum > 0).then_some(TokenUsage { context, ..told })
 }
 
 /// What an agent tells of a tool call; each time only what is new.
@@ -299,7 +310,7 @@ pub(super) struct PromptAnswered {
     meta: Value,
 }
 
-/// The tokens of a turn.
+/// The tokens of a turn, or of a call of the model.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct TurnUsage {
@@ -310,20 +321,24 @@ struct TurnUsage {
     cached_write_tokens: Option<u64>,
 }
 
+impl TurnUsage {
+    fn tokens(&self) -> TokenUsage {
+        let cached = self.cached_read_tokens.unwrap_or(0);
+        // Some agents count what came from the cache into the input, others beside it. The total has all of it.
+        let apart = self.input_tokens.saturating_add(cached).saturating_add(self.cached_write_tokens.unwrap_or(0));
+        let input = match self.total_tokens.checked_sub(self.output_tokens) {
+            Some(input) if input >= self.input_tokens => input.min(apart),
+            Some(_) | None => apart,
+        };
+        TokenUsage { input, output: self.output_tokens, cached, ..TokenUsage::default() }
+    }
+}
+
 impl PromptAnswered {
     /// The tokens of the turn; nothing if the agent tells of none.
     pub(super) fn tokens(&self) -> Option<TokenUsage> {
         let told = match &self.usage {
-            Some(usage) => {
-                let cached = usage.cached_read_tokens.unwrap_or(0);
-                // Some agents count what came from the cache into the input, others beside it. The total has all of it.
-                let apart = usage.input_tokens + cached + usage.cached_write_tokens.unwrap_or(0);
-                let input = match usage.total_tokens.checked_sub(usage.output_tokens) {
-                    Some(input) if input >= usage.input_tokens => input.min(apart),
-                    Some(_) | None => apart,
-                };
-                TokenUsage { input, output: usage.output_tokens, cached, ..TokenUsage::default() }
-            }
+            Some(usage) => usage.tokens(),
             None => {
                 let count = &self.meta["quota"]["token_count"];
                 let tokens = |name: &str| count[name].as_u64().unwrap_or(0);
