@@ -97,6 +97,7 @@ impl LeaderApiServer for Scripted {
                 via: PassedVia::Rpc,
                 text: TextId::InTurn { turn: 1, number: 1 },
                 state: Some(ReceiptState::Accepted),
+                haste: None,
             },
         )
     }

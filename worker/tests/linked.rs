@@ -95,7 +95,8 @@ async fn prompts_steers_and_aborts_are_taken_or_refused_with_the_reason() {
     assert_eq!(peer.prompt(open(script)).await.unwrap(), PromptAnswer { turn: 1, text: TextId::prompt_of(1) });
     assert_eq!(refused(peer.prompt(open("true")).await.unwrap_err(), code::REFUSED), "it is busy with turn 1");
     assert!(matches!(peer.status().await.unwrap().phase, WorkerPhase::Turn { turn: 1, task: None, .. }));
-    let steered = SteerAnswer { text: TextId::InTurn { turn: 1, number: 1 }, state: ReceiptState::Unconfirmed };
+    let steered =
+        SteerAnswer { text: TextId::InTurn { turn: 1, number: 1 }, state: ReceiptState::Unconfirmed, haste: None };
     assert_eq!(peer.steer("left".into(), None).await.unwrap(), steered);
     let mut bench = bench;
     bench.heard("alice", "got left").await;

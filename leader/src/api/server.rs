@@ -19,7 +19,7 @@ use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{TeamError, worker_life};
 use teamster_protocol::wire::api::{
     EndedMember, LeaderApiServer, LeaderInfo, PassedVia, PromptAnswer, ProtocolHello, SpawnRequest, SpawnedMember,
-    SteerHaste, SteerPassed, StoppedTurn, TeamEnding, WorkerApiClient, code,
+    SteerAnswer, SteerHaste, SteerPassed, StoppedTurn, TeamEnding, WorkerApiClient, code,
 };
 use teamster_protocol::wire::peer::Peer;
 use tokio::time::timeout;
@@ -279,7 +279,8 @@ impl LeaderApiServer for FrontServer {
                     false => format!("give it something to do with teamster send {name} {what}"),
                 };
                 let steered = peer.steer(text, haste).await.map_err(|error| passed(&name, error, Some(&hint)))?;
-                Ok(SteerPassed { via: PassedVia::Rpc, text: steered.text, state: Some(steered.state) })
+                let SteerAnswer { text, state, haste } = steered;
+                Ok(SteerPassed { via: PassedVia::Rpc, text, state: Some(state), haste })
             }
             MemberReach::ByMail if haste == Some(SteerHaste::Now) => {
                 let why = format!("there is no link to {name}, so its turn can not be interrupted");
@@ -287,7 +288,7 @@ impl LeaderApiServer for FrontServer {
             }
             MemberReach::ByMail => {
                 let id = self.post(&name, Urgency::Now, MessageBody::Text { text })?;
-                Ok(SteerPassed { via: PassedVia::Mail, text: TextId::Message(id), state: None })
+                Ok(SteerPassed { via: PassedVia::Mail, text: TextId::Message(id), state: None, haste: None })
             }
         }
     }

@@ -1,15 +1,35 @@
 //! `dm` and `broadcast`: letters to mailboxes on disk, which need no leader. A letter to one member starts it again if it has
 //! left, where one runs.
 
+use serde::Serialize;
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::mail::Urgency;
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::task::PromptKind;
 use teamster_protocol::team::{MailOutcome, MailRequest};
+use teamster_protocol::wire::api::PassedVia;
 
 use super::error::OpsError;
 use super::session::Session;
 use super::wake::{AnswerWithWaking, MemberWaking, WakeWish, wake_if_left};
 use crate::verb::Verb;
+
+/// The message that was written to one mailbox.
+#[derive(Debug, Serialize)]
+pub struct SentMail {
+    /// The owner of the mailbox.
+    pub name: Address,
+    /// The way in which the text was passed on.
+    pub via: PassedVia,
+    /// Names the message in the receipts of the member's transcript; nothing if it is not safely in the mailbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextId>,
+    /// How far it has come: nothing is known before its reader has taken it.
+    pub state: Option<ReceiptState>,
+    /// The mailbox.
+    #[serde(flatten)]
+    pub mailed: MailOutcome,
+}
 
 /// Writes to one mailbox, and starts its member again if that has left and its agent reads. Refused for a name that is not on
 /// the roster, and where the lead writes to itself.
@@ -19,7 +39,7 @@ pub async fn dm(
     text: String,
     urgency: Urgency,
     wish: WakeWish,
-) -> Result<AnswerWithWaking<MailOutcome>, OpsError> {
+) -> Result<AnswerWithWaking<SentMail>, OpsError> {
     session.authorize(Verb::Dm)?;
     let reader = match &to {
         Address::Member(name) => {
@@ -37,7 +57,9 @@ pub async fn dm(
         Address::Lead => None,
     };
     // Written before its reader is started: whoever is interrupted there has lost nothing.
-    let answer = session.team()?.mail(MailRequest { to: Some(to), text, urgency })?;
+    let mailed = session.team()?.mail(MailRequest { to: Some(to.clone()), text, urgency })?;
+    let text = mailed.delivered.first().map(|delivered| TextId::Message(delivered.id));
+    let answer = SentMail { name: to, via: PassedVia::Mail, text, state: None, mailed };
     let waking = match &reader {
         Some(name) => wake_if_left(session, name, wish).await,
         None => MemberWaking::NotNeeded,

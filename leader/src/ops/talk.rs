@@ -99,7 +99,7 @@ pub async fn steer(
     let waking = wake(session, &name, wish).await?;
     if waking == MemberWaking::Woken {
         let id = post(session, &name, Urgency::Now, text)?;
-        let passed = SteerPassed { via: PassedVia::Mail, text: TextId::Message(id), state: None };
+        let passed = SteerPassed { via: PassedVia::Mail, text: TextId::Message(id), state: None, haste: None };
         return Ok(AnswerWithWaking { answer: SentSteer { name, passed }, waking });
     }
     // Said only where it matters, as a leader before this one knows of no haste.

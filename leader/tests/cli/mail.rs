@@ -13,7 +13,16 @@ fn mail_is_read_once_it_was_shown_and_only_by_its_reader() {
     let alice = place.enroll("alice");
     place.enroll("bob");
     assert_eq!(place.ok("inbox"), "no mail; members write to lead");
-    insta::assert_snapshot!(place.ok("dm alice --urgent look at this"), @"in the mailbox of alice, where it waits until alice runs; no agent reads it, because alice runs commands only");
+    let sent = place.json("dm alice --urgent look at this");
+    let id = sent["text"].as_str().expect("its id").to_owned();
+    assert_eq!(
+        (&sent["name"], &sent["state"], &sent["delivered"][0]["id"]),
+        (&"alice".into(), &Value::Null, &sent["text"])
+    );
+    let said = place.ok("dm alice --urgent look at this");
+    let (said, shown) = said.rsplit_once(' ').expect("the id is the last word");
+    insta::assert_snapshot!(said, @"in the mailbox of alice, where it waits until alice runs; no agent reads it, because alice runs commands only: unread,");
+    assert_eq!((shown.len(), shown == id), (id.len(), false), "each message has its own");
     insta::assert_snapshot!(place.ok("broadcast main is frozen"), @"
     in the mailbox of alice, where it waits until alice runs; no agent reads it, because alice runs commands only
     in the mailbox of bob, where it waits until bob runs; no agent reads it, because bob runs commands only
@@ -21,7 +30,7 @@ fn mail_is_read_once_it_was_shown_and_only_by_its_reader() {
     for _ in 0..2 {
         let mail = place.json("inbox alice");
         let read: Vec<&Value> = mail["messages"].as_array().expect("a list").iter().map(|m| &m["read"]).collect();
-        assert_eq!(read, [&Value::Bool(false), &Value::Bool(false)], "a look at a member's mail marks nothing");
+        assert_eq!(read, [&Value::Bool(false); 3], "a look at a member's mail marks nothing");
     }
     place.write_to_lead(&alice, "which branch?");
     assert_eq!(place.json("inbox --peek")["messages"][0]["read"], false);

@@ -22,8 +22,8 @@ use crate::model::task::TaskWork;
 mod worker;
 
 pub use worker::{
-    AbortAnswer, PromptAnswer, ProtocolHello, SteerAnswer, SteerHaste, WorkerApiClient, WorkerApiServer, WorkerPhase,
-    WorkerStatus, WorkerWelcome,
+    AbortAnswer, PromptAnswer, ProtocolHello, SteerAnswer, SteerHaste, SteerHasteMade, WorkerApiClient,
+    WorkerApiServer, WorkerPhase, WorkerStatus, WorkerWelcome,
 };
 
 /// JSON-RPC error codes of our own; the standard ones keep their meaning.
@@ -156,6 +156,9 @@ pub struct SteerPassed {
     pub text: TextId,
     /// How far it has come by now; not known by mail.
     pub state: Option<ReceiptState>,
+    /// What came of its haste, as the worker says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub haste: Option<SteerHasteMade>,
 }
 
 /// A turn was stopped.

@@ -81,7 +81,7 @@ impl WorkerApiServer for Toy {
         if text.is_empty() {
             Err(refused())
         } else {
-            Ok(SteerAnswer { text: TextId::prompt_of(1), state: ReceiptState::Accepted })
+            Ok(SteerAnswer { text: TextId::prompt_of(1), state: ReceiptState::Accepted, haste: None })
         }
     }
 

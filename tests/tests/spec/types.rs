@@ -29,7 +29,9 @@ use teamster_protocol::model::task::{NewTask, TaskChanges, TaskWork};
 use teamster_protocol::model::usage::UsageSum;
 use teamster_protocol::store::presence::LockHolder;
 use teamster_protocol::team::{MailboxReader, MemberState, MemberView, UndeliveredMail};
-use teamster_protocol::wire::api::{EndOutcome, PassedVia, SteerHaste, TeamEnding, WorkerPhase, WorkspaceRequest};
+use teamster_protocol::wire::api::{
+    EndOutcome, PassedVia, SteerHaste, SteerHasteMade, TeamEnding, WorkerPhase, WorkspaceRequest,
+};
 
 /// One tag.
 pub(crate) struct Kind {
@@ -97,6 +99,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         keyed::<MemberState>("member-state"),
         keyed::<PassedVia>("via"),
         keyed::<SteerHaste>("haste"),
+        keyed::<SteerHasteMade>("haste-made"),
         keyed::<EndOutcome>("end-outcome"),
         keyed::<MailboxReader>("mail-reader"),
         plain::<TaskView>("task-view"),

@@ -9,7 +9,7 @@ use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::task::TaskWork;
-use teamster_protocol::wire::api::{SteerAnswer, SteerHaste};
+use teamster_protocol::wire::api::{SteerAnswer, SteerHaste, SteerHasteMade};
 
 use super::mail::said_steer;
 use super::prompt_parts::{PromptParts, bytes_of};
@@ -44,7 +44,8 @@ impl WorkerCore {
         self.act(WorkerAction::Say(said_steer(&text)));
         self.act(WorkerAction::Say(TranscriptText::Receipt { text: id, state: state.clone() }));
         self.texts.push_back(text);
-        self.answer(call, Ok(WorkerAnswer::Steered(SteerAnswer { text: id, state })));
+        let haste = Some(if is_held { SteerHasteMade::Joined } else { SteerHasteMade::Interrupted });
+        self.answer(call, Ok(WorkerAnswer::Steered(SteerAnswer { text: id, state, haste })));
         match (is_held, was_interrupted) {
             // It was not prompted yet, and is with this.
             (true, _) => self.join_texts(None),

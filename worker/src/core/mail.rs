@@ -141,7 +141,7 @@ impl WorkerCore {
                 self.act(WorkerAction::Say(said_steer(&text)));
                 self.act(WorkerAction::Say(TranscriptText::Receipt { text: id, state: state.clone() }));
                 self.texts.push_back(text);
-                self.answer(call, Ok(WorkerAnswer::Steered(SteerAnswer { text: id, state })));
+                self.answer(call, Ok(WorkerAnswer::Steered(SteerAnswer { text: id, state, haste: None })));
             }
             SteerWay::Nowhere => {
                 let refused = AskRefused::new("it runs a command whose standard input is closed, so nothing reads it");
@@ -183,7 +183,8 @@ impl WorkerCore {
                 self.act(WorkerAction::Say(said_steer(&text)));
                 text.state.advance(state.clone());
                 self.hand(id, TextRole::Steer, vec![text]);
-                self.answer(call, Ok(WorkerAnswer::Steered(SteerAnswer { text: id, state: state.clone() })));
+                let answer = SteerAnswer { text: id, state: state.clone(), haste: None };
+                self.answer(call, Ok(WorkerAnswer::Steered(answer)));
                 self.receipt(id, state);
             }
             (SteerOf::Stall, Ok(_)) => self.act(WorkerAction::Say(said_steer(&text))),

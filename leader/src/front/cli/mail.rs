@@ -2,7 +2,6 @@
 
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::mail::Urgency;
-use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::task::PromptKind;
 use teamster_protocol::team::{DeliveredMail, MailOutcome, MailboxReader, UndeliveredMail};
 
@@ -12,7 +11,7 @@ use super::print::{TextTone, paint};
 use super::waking::{WakeArgs, note_waking};
 use super::words::{EndsWithText, TextWords, TypedText};
 use super::{CliContext, CliError, ExitStatus};
-use crate::ops::mail;
+use crate::ops::mail::{self, SentMail};
 use crate::ops::receipt::TextKind;
 
 /// `teamster dm`.
@@ -66,14 +65,13 @@ pub(super) async fn dm(context: &CliContext, args: DmArgs) -> Result<ExitStatus,
     if let Address::Member(name) = &name {
         note_waking(context, name, &mailed.waking);
     }
-    match (place, mailed.answer.delivered.as_slice()) {
-        (Some(place), [delivered]) => {
-            let text = TextId::Message(delivered.id);
-            show_sent(context, Some(place), text, &mailed, |mailed| sentences(&mailed.answer)).await
+    match (place, mailed.answer.text) {
+        (Some(place), Some(text)) => {
+            show_sent(context, Some(place), text, &mailed, |mailed| sent_sentence(&mailed.answer)).await
         }
         (Some(_) | None, _) => {
-            context.show(&mailed, |mailed| sentences(&mailed.answer))?;
-            Ok(exit_status(&mailed.answer))
+            context.show(&mailed, |mailed| sent_sentence(&mailed.answer))?;
+            Ok(exit_status(&mailed.answer.mailed))
         }
     }
 }
@@ -89,25 +87,32 @@ fn exit_status(mailed: &MailOutcome) -> ExitStatus {
     if mailed.failed.is_empty() { ExitStatus::Done } else { ExitStatus::Refused }
 }
 
-fn sentences(mailed: &MailOutcome) -> String {
-    let line = |delivered: &DeliveredMail| {
-        let name = paint(TextTone::Name, delivered.to.as_str());
-        let place = format!("in the mailbox of {name}");
-        match (delivered.reader, delivered.prompts) {
-            (MailboxReader::Absent, _) if delivered.to == Address::Lead => format!("{place}, where it waits"),
-            (MailboxReader::Running, PromptKind::Conversation) => place,
-            (MailboxReader::Running, PromptKind::Program) => {
-                format!("{place}; it goes to the log, and no agent reads it, because {name} runs commands only")
-            }
-            (MailboxReader::Absent, PromptKind::Conversation) => format!("{place}, where it waits until {name} runs"),
-            (MailboxReader::Absent, PromptKind::Program) => {
-                format!(
-                    "{place}, where it waits until {name} runs; no agent reads it, because {name} runs commands only"
-                )
-            }
-            (MailboxReader::Unknown, _) => format!("{place}; whether {name} runs could not be told"),
+/// What became of one message, with its id and that nobody has read it yet.
+fn sent_sentence(sent: &SentMail) -> String {
+    match (sent.mailed.delivered.as_slice(), sent.text) {
+        ([delivered], Some(text)) => format!("{}: unread, {text}", mailbox_sentence(delivered)),
+        (_, _) => sentences(&sent.mailed),
+    }
+}
+
+fn mailbox_sentence(delivered: &DeliveredMail) -> String {
+    let name = paint(TextTone::Name, delivered.to.as_str());
+    let place = format!("in the mailbox of {name}");
+    match (delivered.reader, delivered.prompts) {
+        (MailboxReader::Absent, _) if delivered.to == Address::Lead => format!("{place}, where it waits"),
+        (MailboxReader::Running, PromptKind::Conversation) => place,
+        (MailboxReader::Running, PromptKind::Program) => {
+            format!("{place}; it goes to the log, and no agent reads it, because {name} runs commands only")
         }
-    };
+        (MailboxReader::Absent, PromptKind::Conversation) => format!("{place}, where it waits until {name} runs"),
+        (MailboxReader::Absent, PromptKind::Program) => {
+            format!("{place}, where it waits until {name} runs; no agent reads it, because {name} runs commands only")
+        }
+        (MailboxReader::Unknown, _) => format!("{place}; whether {name} runs could not be told"),
+    }
+}
+
+fn sentences(mailed: &MailOutcome) -> String {
     let failed = |failed: &UndeliveredMail| {
         let name = paint(TextTone::Error, failed.to.as_str());
         format!("not safely in the mailbox of {name}: {}; try again with teamster dm {}", failed.why, failed.to)
@@ -116,7 +121,7 @@ fn sentences(mailed: &MailOutcome) -> String {
         let name = paint(TextTone::Name, name.as_str());
         format!("not in the mailbox of {name}, which left")
     });
-    let lines = mailed.delivered.iter().map(line).chain(mailed.failed.iter().map(failed)).chain(left_out);
+    let lines = mailed.delivered.iter().map(mailbox_sentence).chain(mailed.failed.iter().map(failed)).chain(left_out);
     lines.collect::<Vec<_>>().join("\n")
 }
 

@@ -2,7 +2,7 @@
 
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::receipt::ReceiptState;
-use teamster_protocol::wire::api::{PassedVia, SteerHaste};
+use teamster_protocol::wire::api::{PassedVia, SteerHaste, SteerHasteMade};
 
 use super::answer::{AnswerWait, show_sent};
 use super::interrupt::unless_interrupted;
@@ -89,18 +89,52 @@ pub(super) async fn steer(context: &CliContext, args: SteerArgs) -> Result<ExitS
     let sent = unless_interrupted(talk::steer(&context.session, name, text, haste, wake.wish())).await?;
     note_waking(context, &sent.answer.name, &sent.waking);
     show_sent(context, place, sent.answer.passed.text, &sent, |sent| {
-        let SentSteer { name, passed } = &sent.answer;
-        let name = paint(TextTone::Name, name.as_str());
-        match (&passed.state, passed.via) {
-            (Some(ReceiptState::Queued), _) if haste == SteerHaste::Now => {
-                format!("{name} is interrupted, and goes on with it")
-            }
-            (Some(ReceiptState::Queued), _) => format!("{name} gets it with the next turn: queued"),
-            (Some(ReceiptState::Lost { reason }), _) => format!("{name} does not get it: {reason}"),
-            (Some(state), _) => format!("{name} has it: {state}"),
-            (None, PassedVia::Mail) => format!("{name} gets it by mail"),
-            (None, PassedVia::Rpc) => format!("{name} was told"),
-        }
+        steer_sentence(&paint(TextTone::Name, sent.answer.name.as_str()).to_string(), &sent.answer, haste)
     })
     .await
+}
+
+/// What was done with a steer, as its worker says, with its name as it is shown. A worker that was started from an older program
+/// takes it without its haste.
+fn steer_sentence(shown: &str, SentSteer { name, passed }: &SentSteer, haste: SteerHaste) -> String {
+    let done = match (&passed.state, passed.via) {
+        (Some(ReceiptState::Queued), _) => format!("{shown} gets it with the next turn: queued"),
+        (Some(ReceiptState::Lost { reason }), _) => format!("{shown} does not get it: {reason}"),
+        (Some(state), _) => format!("{shown} has it: {state}"),
+        (None, PassedVia::Mail) => format!("{shown} gets it by mail"),
+        (None, PassedVia::Rpc) => format!("{shown} was told"),
+    };
+    match (haste, passed.via, passed.haste) {
+        (_, _, Some(SteerHasteMade::Interrupted)) => format!("{shown} is interrupted, and goes on with it"),
+        (_, _, Some(SteerHasteMade::Joined)) => format!("{shown} gets it together with its prompt, which waits"),
+        (SteerHaste::Now, PassedVia::Rpc, None) => format!(
+            "{done}; it is not interrupted, as its worker is of an older program: teamster stop {name} ends its turn"
+        ),
+        (SteerHaste::Now, PassedVia::Mail, None) | (SteerHaste::Patient, _, None) => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use teamster_protocol::wire::api::SteerPassed;
+
+    use super::*;
+
+    #[test]
+    fn a_steer_is_said_to_interrupt_only_where_the_worker_says_that_it_did() {
+        let answered = |state: &str, haste: &str| -> SteerPassed {
+            let answer = format!(r#"{{"via":"rpc","text":"4.1","state":{state:?}{haste}}}"#);
+            serde_json::from_str(&answer).expect("an answer")
+        };
+        let sentence = |passed| {
+            steer_sentence("alice", &SentSteer { name: "alice".parse().expect("a name"), passed }, SteerHaste::Now)
+        };
+        let told = sentence(answered("queued", r#","haste":"interrupted""#));
+        assert_eq!(told, "alice is interrupted, and goes on with it");
+        let told = sentence(answered("queued", r#","haste":"joined""#));
+        assert_eq!(told, "alice gets it together with its prompt, which waits");
+        let older = "it is not interrupted, as its worker is of an older program: teamster stop alice ends its turn";
+        assert_eq!(sentence(answered("queued", "")), format!("alice gets it with the next turn: queued; {older}"));
+        assert_eq!(sentence(answered("accepted", "")), format!("alice has it: accepted; {older}"));
+    }
 }

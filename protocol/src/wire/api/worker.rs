@@ -75,6 +75,16 @@ pub enum SteerHaste {
     Now,
 }
 
+/// What came of the haste of a steer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SteerHasteMade {
+    /// The agent is interrupted, and prompted again with the text.
+    Interrupted,
+    /// The agent has not begun with its prompt, and gets the text together with that.
+    Joined,
+}
+
 /// A steer was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SteerAnswer {
@@ -82,6 +92,9 @@ pub struct SteerAnswer {
     pub text: TextId,
     /// How far it has come by now.
     pub state: ReceiptState,
+    /// What came of its haste; nothing of a patient one, and nothing from a worker that knows of no haste.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub haste: Option<SteerHasteMade>,
 }
 
 /// The turn that is being aborted.

@@ -6,7 +6,7 @@ use teamster_protocol::model::agent::ProviderLimit;
 use teamster_protocol::model::agent::preset::SteerAbility;
 use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::usage::TokenUsage;
-use teamster_protocol::wire::api::SteerAnswer;
+use teamster_protocol::wire::api::{SteerAnswer, SteerHasteMade};
 
 use super::*;
 
@@ -33,7 +33,7 @@ const AGAIN: &str = "do it\n\nYou had begun with this, and were interrupted. You
 fn the_same_turn_goes_on_with_what_was_said_and_the_text_and_then_completes_its_task() {
     let mut core = working(PromptKind::Conversation);
     let actions = interrupt(&mut core);
-    let answer = SteerAnswer { text: TEXT, state: ReceiptState::Queued };
+    let answer = SteerAnswer { text: TEXT, state: ReceiptState::Queued, haste: Some(SteerHasteMade::Interrupted) };
     let answer = WorkerAction::Answer { call: CallId(7), answer: Ok(WorkerAnswer::Steered(answer)) };
     assert_eq!(actions[1..], [said(TEXT, ReceiptState::Queued), answer, WorkerAction::AbortTurn]);
     let work = TaskWork::Prompt(AGAIN.to_owned());
