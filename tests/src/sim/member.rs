@@ -84,6 +84,8 @@ pub(super) struct Worker {
     /// The task and attempt that was claimed last.
     claimed: Option<(TaskId, u32)>,
     last_turn: u64,
+    /// Whether its agent has said in the turn that its context is full.
+    is_full: bool,
     /// The mail of a turn whose prompt waits until the agent is awake.
     held_mail: Vec<MessageId>,
     /// Whether its last look at the board found nothing to claim, and no turn has begun since.
@@ -161,6 +163,7 @@ impl Member {
             work: None,
             claimed: None,
             last_turn: 0,
+            is_full: false,
             held_mail: Vec::new(),
             found_nothing: false,
             limit: HeededLimit::default(),

@@ -55,6 +55,12 @@ impl SimUses {
         member.said.clear();
     }
 
+    /// The use since the last claim, with the turn that runs, but without how long that takes.
+    pub(super) fn of_attempt(&mut self, name: &MemberName) -> UsageSum {
+        let member = self.of(name);
+        member.of_attempt.plus(UsageSum::of_turn(Some(member.before.then(member.now)), 0))
+    }
+
     /// A worker writes how an attempt ended. Returns the rule that this breaks.
     pub(super) fn recorded(&mut self, name: &MemberName, attempt: &AttemptEnd, used: UsageSum) -> Option<String> {
         let member = self.of(name);

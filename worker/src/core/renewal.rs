@@ -11,14 +11,15 @@ impl RunningTurn {
     /// Whether a full context has failed the turn, which ends so.
     pub(super) fn is_failed_by_context(&self, end: &TurnEnd) -> bool {
         let is_failed = matches!(end, TurnEnd::Failed { fault: AgentFault::Prompt, .. });
-        is_failed && self.is_context_full && self.ending.is_none()
+        is_failed && self.is_context_full
     }
 }
 
 impl WorkerCore {
     /// Whether what met a full context is begun again in a new conversation: once, and by an agent that goes on.
     pub(super) fn begins_again_if_full(&self) -> bool {
-        !self.is_renewed && self.leave.is_none() && self.agent == AgentSleep::Awake
+        let is_ending = matches!(&self.phase, WorkPhase::Turn(turn) if turn.ending.is_some());
+        !self.is_renewed && !is_ending && self.leave.is_none() && self.agent == AgentSleep::Awake
     }
 
     /// The agent's context is full; the end of the turn follows.
@@ -33,7 +34,7 @@ impl WorkerCore {
     pub(super) fn renew_if_full(&mut self, turn: &mut RunningTurn, end: &TurnEnd) {
         match end {
             TurnEnd::Completed if turn.reads_text() => self.is_renewed = false,
-            TurnEnd::Failed { .. } if turn.is_failed_by_context(end) => {
+            TurnEnd::Failed { .. } if turn.is_failed_by_context(end) && turn.ending.is_none() => {
                 turn.goes_back = !self.is_renewed;
                 // A worker that ends leaves the conversation to the next life, which meets the same.
                 if self.leave.is_some() || self.agent != AgentSleep::Awake {

@@ -8,7 +8,7 @@ use teamster_protocol::model::board::{WaitingClaimant, WorkerDeath};
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::notice::TranscriptText;
-use teamster_protocol::model::receipt::TextId;
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::TeamFact;
 use teamster_protocol::model::sweep::SweepReach;
 use teamster_protocol::model::task::{CommandInput, TaskWork, WorkKind};
@@ -60,6 +60,7 @@ impl Worker {
         match event {
             WorkerEvent::Used(usage) => world.uses.used(&self.life.0, *usage),
             WorkerEvent::TurnEnded { result, .. } => world.uses.ended(&self.life.0, result),
+            WorkerEvent::ContextFull => self.is_full = true,
             WorkerEvent::Claimed(Some(_)) => world.uses.claimed(&self.life.0),
             WorkerEvent::Limited(limit) | WorkerEvent::AccountLimited(limit) => {
                 self.told_until_ms = self.told_until_ms.max(limit.until_ms).filter(|until| *until > world.now_ms);
@@ -185,8 +186,12 @@ impl Worker {
                 }
                 match &said {
                     TranscriptText::TurnStarted { work, .. } => self.held_mail = world.messages_in(work.text()),
+                    TranscriptText::Receipt { text, state: ReceiptState::Answered } if self.is_full => {
+                        world.oracle.broke(format!("{:?} says that {text} is answered by a full context", self.life));
+                    }
                     // The agent was not even prompted.
                     TranscriptText::TurnEnded { .. } => {
+                        self.is_full = false;
                         leave_over(world, &self.life, std::mem::take(&mut self.held_mail));
                     }
                     // The same turn goes on with another prompt.
@@ -246,6 +251,12 @@ impl Worker {
             world.oracle.broke(format!("{:?} quotes a prompt in the prompt that takes its place", self.life));
         }
         self.last_turn = turn - 1;
+        if let Some(id) = self.open_turn.and_then(|open| open.task) {
+            let used = world.used.get(&id).copied().unwrap_or_default().plus(world.uses.of_attempt(&self.life.0));
+            if let Some(limit) = world.asked_for[&id].budget.exceeded(&used) {
+                world.oracle.broke(format!("a turn on task {id} goes on, which has used {limit}"));
+            }
+        }
         if let Some((id, attempt)) = self.open_turn.and_then(|open| open.task).and(self.claimed) {
             world.oracle.attempt_goes_on(id, attempt);
         }
