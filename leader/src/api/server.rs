@@ -8,6 +8,7 @@ use jsonrpsee::core::{RpcResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
 use teamster_protocol::model::agent::Permission;
 use teamster_protocol::model::id::{Address, MemberName, MessageId};
+use teamster_protocol::model::last_turn::steer_now;
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::limits::pace::LEAVING_WITHIN;
 use teamster_protocol::model::mail::{MessageBody, Urgency};
@@ -253,9 +254,10 @@ impl LeaderApiServer for FrontServer {
                              teamster spawn {name}, then teamster send {name} {shown}"
                         )
                     }
-                    false if self.reads_words(&name) => format!(
-                        "let it finish, or say it into the turn with teamster steer {name} TEXT, or end that with teamster \
-                         stop {name}"
+                    false if work.kind() == WorkKind::Text && self.reads_words(&name) => format!(
+                        "let it finish, or interrupt it, so that it goes on with this in the same turn: {} (without --now \
+                         when it can); teamster stop {name} ends the turn",
+                        steer_now(&name, work.text())
                     ),
                     false => format!("let it finish, or end its turn with teamster stop {name}"),
                 };

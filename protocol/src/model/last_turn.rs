@@ -333,11 +333,19 @@ pub fn send_again(name: &MemberName, work: &TaskWork) -> String {
         TaskWork::Run { input: CommandInput::Open, .. } => (" --run -i", "COMMAND"),
         TaskWork::Prompt(_) => ("", "WORDS"),
     };
-    let text = work.text();
+    format!("teamster send {name}{options} {}", typed_text(work.text(), placeholder))
+}
+
+/// The command that says the text at once into the member's turn. A long one has to be put in by whoever types it.
+pub fn steer_now(name: &MemberName, text: &str) -> String {
+    format!("teamster steer {name} --now {}", typed_text(text, "WORDS"))
+}
+
+/// A text as it is typed, or what stands for it if it is no short line.
+fn typed_text(text: &str, placeholder: &str) -> String {
     let is_short = text.chars().count() <= LOST_LINE_CHARS_MAX && !text.chars().any(char::is_control);
     // A text that begins like an option would be taken for one.
-    let shown = if is_short && !text.starts_with('-') { shell_word(text) } else { placeholder.to_owned() };
-    format!("teamster send {name}{options} {shown}")
+    if is_short && !text.starts_with('-') { shell_word(text) } else { placeholder.to_owned() }
 }
 
 /// The beginning of a text, line by line and bounded.

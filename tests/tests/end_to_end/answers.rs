@@ -79,6 +79,22 @@ fn a_steer_is_answered_or_its_turn_is_stopped_or_it_is_lost_with_its_worker() {
 }
 
 #[test]
+fn a_prompt_for_somebody_who_is_busy_is_refused_with_the_line_that_interrupts_its_turn() {
+    let team = team_of_talkers();
+    start(&team, &["send", "alice", "say begun\nwait-at-first"]).ends();
+    team.until_said("alice", "begun");
+    let said = start(&team, &["send", "alice", "say it's not that"]).ends();
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    let line = "teamster steer alice --now 'say it'\\''s not that'";
+    assert!(said.err.contains("it is busy with turn 1") && said.err.contains(line), "{}", said.err);
+    team.ok_words(&["steer", "alice", "--now", "say it's not that"]);
+    team.until_said("alice", "it's not that");
+    let said = start(&team, &["send", "alice", "--now", "say more"]).ends();
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    assert!(said.err.contains("--now is an option of teamster steer"), "{}", said.err);
+}
+
+#[test]
 fn a_wait_that_nobody_could_end_is_refused() {
     let team = Team::new();
     team.ok("spawn alice");
