@@ -19,6 +19,7 @@
 //! | `ask-for TOOL TITLE` | the same for another tool |
 //! | `usage IN OUT [MICRO_USD]` | tells what the turn has used so far, in all |
 //! | `limit MS` | tells that the provider takes no more for so long, once in a conversation, and ends the turn |
+//! | `limit-said WORDS` | the same with these words, and no time besides |
 //! | `busy N` | tells the first N times in a conversation that the provider has no room, and ends the turn |
 //! | `refuse WORDS` | ends the turn as failed by its provider |
 //! | `fail WORDS` | ends the turn as failed |
@@ -170,6 +171,16 @@ impl ScriptedAgent {
                     let until_ms = Some(clock::now_ms() + rest.parse::<u64>().expect("a number"));
                     let reason = "all is used up".to_owned();
                     tell(&ScriptNews::Limited(ProviderLimit { until_ms, reason: reason.clone() }));
+                    return Step::End(TurnEnd::failed(reason));
+                }
+            }
+            // The same in words only.
+            "limit-said" => {
+                let told = kept(&SessionId(format!("{}-limit", self.session)));
+                if !told.exists() {
+                    fs::write(told, "").expect("its directory can be written to");
+                    let reason = rest.to_owned();
+                    tell(&ScriptNews::Limited(ProviderLimit { until_ms: None, reason: reason.clone() }));
                     return Step::End(TurnEnd::failed(reason));
                 }
             }

@@ -234,6 +234,7 @@ fn the_limits_are_those_of_the_program() {
         ("RESTART_DELAY_MAX", seconds(limits::RESTART_DELAY_MAX)),
         ("PARK_DEFAULT", seconds(limits::PARK_DEFAULT)),
         ("PARK_MIN", seconds(limits::PARK_MIN)),
+        ("LIMIT_RESET_WITHIN", seconds(limits::LIMIT_RESET_WITHIN)),
         ("PROVIDER_WAIT_MIN", seconds(limits::PROVIDER_WAIT_MIN)),
         ("PROVIDER_TRIES_MAX", limits::PROVIDER_TRIES_MAX.to_string()),
         ("PERMISSION_WITHIN", seconds(limits::PERMISSION_WITHIN)),

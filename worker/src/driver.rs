@@ -24,6 +24,7 @@ mod origin;
 mod pi;
 pub mod process;
 mod provider;
+mod reset;
 pub mod script;
 pub mod shell;
 mod slash;

@@ -92,6 +92,8 @@ pub const RESTART_DELAY_MIN: Duration = Duration::from_millis(100);
 pub const RESTART_DELAY_MAX: Duration = Duration::from_secs(5);
 /// How long a member waits for a provider that takes no more and does not say until when.
 pub const PARK_DEFAULT: Duration = Duration::from_secs(300);
+/// How far away the end of a provider's limit may be that is read out of words: a week, and a day.
+pub const LIMIT_RESET_WITHIN: Duration = Duration::from_secs(8 * 24 * 3600);
 /// How long it waits at least, also for a reset that is past already.
 pub const PARK_MIN: Duration = Duration::from_secs(1);
 /// How long a member waits for a provider that has no room, before it tries again what its agent has given up; doubled with

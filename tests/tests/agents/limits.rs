@@ -26,6 +26,17 @@ async fn a_limit_parks_the_member_which_keeps_its_task_and_goes_on() {
 }
 
 #[tokio::test]
+async fn a_limit_whose_end_is_told_in_words_only_is_waited_for_until_then() {
+    let mut bench = Bench::new();
+    let _alice = by_hand(&mut bench, &[]).await;
+    let task = add(&mut bench, prompt("limit-said all is used up, try again in 1.5s\nsay done"));
+    let view = bench.task(task, "completed").await;
+    assert_eq!((view.result(), view.attempts.len()), (Some("done"), 1));
+    let parked = |said: &TranscriptText| matches!(said, TranscriptText::Parked { .. });
+    assert_eq!(count(&bench.transcript("alice"), parked), 1);
+}
+
+#[tokio::test]
 async fn members_of_one_account_are_parked_together_also_after_a_death_and_go_on_together() {
     let mut bench = Bench::new();
     let (alice, bob) = (name("alice"), name("bob"));

@@ -5,11 +5,16 @@ use std::os::unix::fs::PermissionsExt;
 
 use teamster_tests::team::{Said, Team};
 
+/// A program in the repository.
+fn script(team: &Team, name: &str, text: &str) {
+    let path = team.repository().join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+}
+
 /// A program in the repository that says its arguments, each in brackets.
 fn program(team: &Team, name: &str) {
-    let path = team.repository().join(name);
-    fs::write(&path, "#!/bin/sh\nprintf '[%s]' \"$@\"\n").unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    script(team, name, "#!/bin/sh\nprintf '[%s]' \"$@\"\n");
 }
 
 fn run(team: &Team, words: &[&str]) -> Said {
@@ -76,18 +81,18 @@ fn agents_tells_of_the_forms() {
     assert!(said.contains("'acp:COMMAND ARGS'") && said.contains("'cmd:COMMAND {}'"), "{said}");
 }
 
-/// A program that waits when it is begun, and then says its prompt once it is told what not to do.
-fn stubborn_program(team: &Team) {
-    let path = team.repository().join("stubborn");
-    let text = "#!/bin/sh\ncase \"$1\" in\n*'but that'*) printf '%s' \"$1\" ;;\n*) echo begun; exec tail -f /dev/null ;;\nesac\n";
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-}
+/// Waits when it is begun, and says its prompt once it is told what not to do.
+const STUBBORN: &str = r#"#!/bin/sh
+case "$1" in
+*'but that'*) printf '%s' "$1" ;;
+*) echo begun; exec tail -f /dev/null ;;
+esac
+"#;
 
 #[test]
 fn a_program_is_interrupted_with_all_that_it_was_told_and_what_has_no_room_is_refused() {
     let team = Team::new();
-    stubborn_program(&team);
+    script(&team, "stubborn", STUBBORN);
     team.ok_words(&["spawn", "alice", "--agent", "cmd:./stubborn {}"]);
     let asked = "x".repeat(100_000);
     team.ok_words(&["task", "add", &asked]);
@@ -108,4 +113,33 @@ fn a_program_is_interrupted_with_all_that_it_was_told_and_what_has_no_room_is_re
          Message from lead:\\nnot this\\n\\nMessage from lead:\\nbut that\\n\\nGo on with what you were asked, and heed this."
     );
     assert!(logs.contains(&told), "{}", team.ok("logs alice"));
+}
+
+/// Fails as programs do whose provider serves nothing, and in another way.
+const POOR: &str = r#"#!/bin/sh
+case "$1" in
+limit) if mkdir hit 2>/dev/null; then echo "ERROR: You've hit your usage limit. Try again in 1s."; exit 1; fi; echo done ;;
+test) echo "assertion failed: expected 200, got 429"; exit 1 ;;
+*) echo "Credit balance is too low" >&2; exit 1 ;;
+esac
+"#;
+
+#[test]
+fn a_program_whose_provider_serves_nothing_does_not_fail_its_task() {
+    let team = Team::new();
+    script(&team, "poor", POOR);
+    team.ok_words(&["spawn", "alice", "--agent", "cmd:./poor {}"]);
+    team.ok("task add limit");
+    team.run("wait 1");
+    let task = team.task(1);
+    assert_eq!(task["attempts"].as_array().unwrap().len(), 1, "it waits for its provider, and goes on: {task}");
+    assert_eq!(task["attempts"][0]["end"]["result"], "done");
+    assert!(team.ok("logs alice -n 1000").contains("You've hit your usage limit"), "{}", team.ok("logs alice -n 1000"));
+    team.ok("task add test");
+    team.run("wait 2");
+    assert_eq!(team.standing(2), "failed", "what it says of something else is no word of its provider");
+    team.ok("task add anything");
+    team.until_event("\"kind\":\"left\"");
+    assert_eq!(team.standing(3), "pending");
+    assert!(team.ok("why alice").contains("Credit balance is too low"), "{}", team.ok("why alice"));
 }

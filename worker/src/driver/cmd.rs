@@ -14,6 +14,7 @@ use teamster_protocol::model::task::{CommandInput, TaskWork, WorkKind};
 
 use super::DriverError;
 use super::process::{GivenPrompt, PromptProgram};
+use super::provider::ProviderTrouble;
 
 /// The longest argument that `execve(2)` takes, without its NUL (`MAX_ARG_STRLEN`, 32 pages).
 const ARGUMENT_BYTES_MAX: usize = 32 * 4096 - "\0".len();
@@ -85,6 +86,10 @@ impl PromptProgram for CommandProgram {
             argument.saturating_sub(bytes).checked_div(marks)
         };
         Some(self.args.iter().filter_map(room).min().unwrap_or(guarded))
+    }
+
+    fn provider_trouble(&self, said: &str) -> Option<ProviderTrouble> {
+        ProviderTrouble::in_last_lines(said)
     }
 
     /// A program that a signal ended did not get to say what is wrong with the prompt: it may fare better the next time.

@@ -38,6 +38,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use self::input::{SteerPipe, SteerRefusal};
 use self::output::CommandOutput;
+use super::provider::{ProviderTrouble, ProviderWait};
 use super::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError, TextTail};
 use crate::cell::keeper::{CellKeeper, LeftBehind, ProcessGroup};
 
@@ -55,6 +56,11 @@ pub(super) trait PromptProgram: fmt::Debug + Send + Sync {
 
     /// The longest text that fits into the arguments; nothing if any does.
     fn text_bytes_max(&self) -> Option<usize> {
+        None
+    }
+
+    /// The provider's trouble that the last lines of a program tell which did not exit with success; nothing if they tell none.
+    fn provider_trouble(&self, _said: &str) -> Option<ProviderTrouble> {
         None
     }
 
@@ -280,6 +286,7 @@ impl ProcessTurn {
             Err(unstarted) => (unstarted, TextTail::default()),
         };
         let result = tail.into_result();
+        let (played, wait) = self.with_trouble(played, &result);
         if let ProcessEnd::LeftBehind(left) = &played {
             let _ = self.news.send(AgentNews::Broken { reason: left.to_string() }).await;
         }
@@ -287,6 +294,9 @@ impl ProcessTurn {
         let receipts = self.running.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(CommandStdin::close);
         for (text, state) in receipts.unwrap_or_default() {
             let _ = self.news.send(AgentNews::Receipt { text, state }).await;
+        }
+        if let (TurnWish::GoOn, Some(wait)) = (self.wish(), wait) {
+            let _ = self.news.send(wait.into()).await;
         }
         let Ok(room) = self.news.reserve().await else {
             self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -307,6 +317,17 @@ impl ProcessTurn {
         room.send(AgentNews::TurnEnded { end, result });
         if wish == TurnWish::Close {
             let _ = self.news.send(AgentNews::Exited(AgentExit::Closed)).await;
+        }
+    }
+
+    /// The end of a process that failed by what its provider does not do, and why that serves nothing for now.
+    fn with_trouble(&self, played: ProcessEnd, said: &str) -> (ProcessEnd, Option<ProviderWait>) {
+        let ProcessEnd::Failed { fault: AgentFault::Prompt, .. } = &played else { return (played, None) };
+        match self.program.provider_trouble(said) {
+            Some(ProviderTrouble { reason, wait }) => {
+                (ProcessEnd::Failed { reason, fault: AgentFault::Provider }, wait)
+            }
+            None => (played, None),
         }
     }
 

@@ -54,7 +54,7 @@ pub(super) fn prompt_fault(refusal: &RpcRefusal, logins: &str) -> PromptFault {
     };
     let wait = match (has_no_credit, is_limit, is_unavailable) {
         (true, _, _) => None,
-        (false, true, _) => Some(ProviderWait::Limit(ProviderLimit { until_ms: None, reason: words.clone() })),
+        (false, true, _) => Some(ProviderWait::Limit(limit_of(&refusal.data, &words))),
         (false, false, true) => Some(ProviderWait::Unavailable { reason: words.clone() }),
         (false, false, false) => None,
     };
@@ -68,6 +68,18 @@ pub(super) fn prompt_fault(refusal: &RpcRefusal, logins: &str) -> PromptFault {
         None => AgentFault::Agent,
     };
     PromptFault { reason: words, fault, wait }
+}
+
+/// The limit with the time that the agent adds to its words: seconds since 1970, or those to wait, which are told as words.
+fn limit_of(data: &Value, words: &str) -> ProviderLimit {
+    let number = |names: &[&str]| names.iter().find_map(|name| data[*name].as_u64());
+    let until_ms = number(&["resetsAt", "resets_at", "resetAt"]).map(|at_s| at_s.saturating_mul(1_000));
+    let wait_s = number(&["retryAfter", "retry_after", "resets_in_seconds"]).filter(|_| until_ms.is_none());
+    let reason = match wait_s {
+        Some(wait_s) => format!("{words}, retry after {wait_s} s"),
+        None => words.to_owned(),
+    };
+    ProviderLimit { until_ms, reason }
 }
 
 /// The words for a login that is missing.
@@ -109,6 +121,17 @@ mod tests {
         assert_eq!(limited.wait, Some(ProviderWait::Unavailable { reason }));
         let used_up = json!({"message": "You’ve hit your usage limit.", "codexErrorInfo": "usageLimitExceeded"});
         assert!(matches!(fault(-32603, "Internal error", used_up).wait, Some(ProviderWait::Limit(_))));
+        let told = |added: Value| {
+            let mut data = json!({"message": "You’ve hit your usage limit.", "codexErrorInfo": "usageLimitExceeded"});
+            data.as_object_mut().unwrap().extend(added.as_object().unwrap().clone());
+            let Some(ProviderWait::Limit(limit)) = fault(-32603, "Internal error", data).wait else {
+                panic!("{added}")
+            };
+            (limit.until_ms, limit.reason)
+        };
+        let words = "Internal error: You’ve hit your usage limit.".to_owned();
+        assert_eq!(told(json!({"resets_at": 1_795_953_600})), (Some(1_795_953_600_000), words.clone()));
+        assert_eq!(told(json!({"retryAfter": 90})), (None, format!("{words}, retry after 90 s")));
         let quota = json!({"message": "Quota exceeded. Check your plan.", "codexErrorInfo": "usageLimitExceeded"});
         let quota = fault(-32603, "Internal error", quota);
         assert_eq!((quota.fault, quota.wait), (AgentFault::Provider, None));

@@ -19,6 +19,7 @@ use super::write::ProgramInput;
 use super::{LineOrder, LineSetup, LineWish, SharedStanding, TurnStanding};
 use crate::cell::keeper::{CellKeeper, ProcessGroup};
 use crate::driver::provider::says_context_full;
+use crate::driver::reset::with_reset;
 use crate::driver::{AgentNews, DriverError, TextTail};
 
 /// The task that speaks with the program; see the module.
@@ -377,6 +378,7 @@ impl<D: AgentDialect> LineActor<D> {
                 standing.questions.push(asked.question.clone());
             }
             AgentNews::TurnEnded { .. } => return self.turn_ended(news),
+            AgentNews::Limited(limit) => return Ok(AgentNews::Limited(with_reset(limit.clone()))),
             AgentNews::Session(_)
             | AgentNews::SessionLost { .. }
             | AgentNews::Compacted
@@ -389,7 +391,6 @@ impl<D: AgentDialect> LineActor<D> {
             | AgentNews::Plan(_)
             | AgentNews::Usage(_)
             | AgentNews::Receipt { .. }
-            | AgentNews::Limited(_)
             | AgentNews::Unavailable { .. }
             | AgentNews::Broken { .. }
             | AgentNews::Exited(_) => {}
