@@ -28,7 +28,9 @@ mod turns;
 
 use member::{AbandonedStart, AbandonedThen, EndWaiter, MemberPhase, StartReason, TurnWaiter, WorkerOrigin};
 
-pub use event::{AskId, LeaderAction, LeaderAnswer, LeaderAsk, LeaderEvent, Signal, StartFault, TimedTask, WorkSeen};
+pub use event::{
+    AskId, LeaderAction, LeaderAnswer, LeaderAsk, LeaderEvent, PreparedPlace, Signal, StartFault, TimedTask, WorkSeen,
+};
 pub use leaving::{BurialLock, BurialStep, MemberLeaving, fact_if_news, how_it_left};
 pub use member::TurnOpen;
 pub use roster::{LockSeen, MemberSeen, RosterLook};
@@ -171,7 +173,7 @@ impl LeaderCore {
     pub fn step(&mut self, now_ms: u64, event: LeaderEvent) -> Vec<LeaderAction> {
         match event {
             LeaderEvent::Asked { ask, what } => self.asked(now_ms, ask, what),
-            LeaderEvent::Prepared { name, workspace } => self.prepared(now_ms, name, workspace),
+            LeaderEvent::Prepared { name, place } => self.prepared(now_ms, name, place),
             LeaderEvent::NotPrepared { name, why } => {
                 if let Some(MemberPhase::Preparing { ask, .. }) = self.members.get(&name) {
                     let ask = *ask;

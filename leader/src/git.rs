@@ -17,6 +17,7 @@
 //! Everything here blocks on the disk; call it off the event loop. Bringing a member's branch back is not
 //! part of this module's present: it belongs beside `ensure` and `remove`, under the same lock.
 
+mod base;
 mod branch;
 mod configuration;
 mod engine;
@@ -40,6 +41,7 @@ use std::path::{Path, PathBuf};
 
 use git2::Config;
 
+pub use base::HeldPlace;
 pub use branch::member_branch;
 pub use engine::EngineUsed;
 pub use ensure::{Worktree, WorktreeOrigin, WorktreeSpec};
@@ -142,6 +144,14 @@ impl Repository {
         let base = self.resolve(&*engine, base)?;
         let ahead = engine.ahead(&base, &tip)?;
         Ok(Some(BranchSummary { tip, ahead }))
+    }
+
+    /// How many commits `base` (any revision; `HEAD` if not given) has that `branch` has not; none if there is no such branch.
+    /// Refuses a base that does not exist.
+    pub fn lacks(&self, branch: &str, base: Option<&str>) -> Result<usize, GitError> {
+        let engine = self.engine()?;
+        let Some(tip) = engine.branch_tip(branch)? else { return Ok(0) };
+        engine.ahead(&tip, &self.resolve(&*engine, base)?)
     }
 
     /// The engine that can read this repository at all, by its configuration.

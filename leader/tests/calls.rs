@@ -68,7 +68,7 @@ impl LeaderApiServer for Scripted {
         let dir = PathBuf::from("/s/worktrees/alice");
         let workspace = match &request.workspace {
             WorkspaceRequest::Shared { dir } => Workspace::Shared { dir: dir.clone() },
-            WorkspaceRequest::Worktree { repository, base } => Workspace::Worktree {
+            WorkspaceRequest::Worktree { repository, base, .. } => Workspace::Worktree {
                 dir,
                 branch: "teamster/crew/alice".to_owned(),
                 base: base.clone().unwrap_or_default(),
@@ -76,7 +76,7 @@ impl LeaderApiServer for Scripted {
             },
         };
         let call = format!("spawn {} {:?} {:?} {:?}", request.name, request.agent, request.role, request.auto);
-        self.note(call, SpawnedMember { name: request.name, pid: 8, workspace })
+        self.note(call, SpawnedMember { name: request.name, pid: 8, workspace, base: None })
     }
 
     async fn wake(&self, name: MemberName) -> RpcResult<Option<SpawnedMember>> {

@@ -3,6 +3,7 @@
 //!
 //! - [`GitRunner`] runs the `git` program, cut off from the terminal, from the variables of this process and from hooks.
 //! - [`RepositoryLock`] orders those who register worktrees and create branches, among all processes.
+//! - [`RestingPlace`] is a worktree in which nobody works, and that is moved from one commit to another.
 //! - [`merge_commits`] and [`commit_tree`] work in the object database alone: no worktree, index or ref is touched.
 //!
 //! Everything here blocks, on the disk and on other processes: call it off the event loop. Nothing here knows of teams.
@@ -13,11 +14,13 @@ mod merge;
 mod runner;
 #[cfg(test)]
 mod tests;
+mod travel;
 
 pub use error::GitStepError;
 pub use lock::{GitPatience, RepositoryLock, patiently};
 pub use merge::{MergeOutcome, commit_tree, merge_base, merge_commits};
 pub use runner::{GitRunner, GitVersion, first_line, path_of, records};
+pub use travel::{RestingPlace, TravelOutcome};
 
 /// The author of commits for which git knows no identity, so that none need be configured.
 pub const KEEPER_NAME: &str = "Teamster";

@@ -19,7 +19,7 @@ use teamster_protocol::model::agent::Permission;
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::task::{StatusWord, TaskWork};
 use teamster_protocol::model::usage::UsageSum;
-use teamster_protocol::wire::api::{PassedVia, WorkspaceRequest};
+use teamster_protocol::wire::api::{PassedVia, WorkspaceRequest, WorktreeFound};
 use teamster_tests::hermetic::{Program, Sandbox};
 use teamster_tests::spec;
 
@@ -77,7 +77,11 @@ fn preview() -> Value {
             name: "w1".parse().unwrap(),
             role: Some("tester".parse().unwrap()),
             agent: "shell".parse().unwrap(),
-            workspace: WorkspaceRequest::Worktree { repository: "/src/app/.git".into(), base: None },
+            workspace: WorkspaceRequest::Worktree {
+                repository: "/src/app/.git".into(),
+                base: None,
+                found: WorktreeFound::GoesToBase,
+            },
             worktree: Some("/home/me/.local/state/teamster/app-f18299/worktrees/w1".into()),
         }],
     };

@@ -6,7 +6,7 @@ use teamster_protocol::model::id::{MemberName, MessageId, TaskId};
 pub use teamster_protocol::model::kill_ladder::KillSignal as Signal;
 use teamster_protocol::model::roster::{OnStall, TeamFact, WorkerEnd, Workspace};
 use teamster_protocol::model::shutdown::{ShutdownReply, WhenBusy};
-use teamster_protocol::wire::api::{EndedMember, SpawnRequest, SpawnedMember, TeamEnding};
+use teamster_protocol::wire::api::{BaseStanding, EndedMember, SpawnRequest, SpawnedMember, TeamEnding};
 
 use super::leaving::MemberLeaving;
 use super::member::TurnOpen;
@@ -56,6 +56,21 @@ pub enum LeaderAsk {
     },
 }
 
+/// The place that a member has, and what there is to say about the base of a worktree that was there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreparedPlace {
+    /// The place.
+    pub workspace: Workspace,
+    /// Where a worktree stands that was there, if there is something to say about it.
+    pub base: Option<BaseStanding>,
+}
+
+impl From<Workspace> for PreparedPlace {
+    fn from(workspace: Workspace) -> PreparedPlace {
+        PreparedPlace { workspace, base: None }
+    }
+}
+
 /// News from the world, which the core decides on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant says what its fields are")]
@@ -63,7 +78,7 @@ pub enum LeaderEvent {
     /// A front asked.
     Asked { ask: AskId, what: LeaderAsk },
     /// Answers [`LeaderAction::Prepare`]: the member has its place and is on the roster.
-    Prepared { name: MemberName, workspace: Workspace },
+    Prepared { name: MemberName, place: PreparedPlace },
     /// Answers [`LeaderAction::Prepare`]: the member can not have a place.
     NotPrepared { name: MemberName, why: String },
     /// The worker that was launched is ready.

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::id::{MemberName, MessageId, TaskId};
-use teamster_protocol::model::roster::{StartedBy, WorkerEnd, WorkerProcess, Workspace};
+use teamster_protocol::model::roster::{StartedBy, WorkerEnd, WorkerProcess};
 use teamster_protocol::model::shutdown::{ShutdownLadder, WhenBusy};
 use teamster_protocol::wire::api::EndedMember;
 
-use super::AskId;
+use super::{AskId, PreparedPlace};
 
 /// Where one member's worker stands.
 #[derive(Debug)]
@@ -145,7 +145,7 @@ impl MemberWorker {
 #[derive(Debug, Clone)]
 pub(super) enum StartReason {
     /// Somebody asked for the worker, and waits for the answer.
-    Asked { ask: AskId, workspace: Workspace },
+    Asked { ask: AskId, place: PreparedPlace },
     /// The worker before it died.
     Again { how: WorkerEnd, shortage: ShortageKnown },
 }

@@ -3,14 +3,14 @@
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::{RESTART_DELAY_MAX, RESTARTS_WITHIN, START_WITHIN};
 use teamster_protocol::model::restart::RestartVerdict;
-use teamster_protocol::model::roster::{StartedBy, WorkerEnd, Workspace};
+use teamster_protocol::model::roster::{StartedBy, WorkerEnd};
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::wire::api::{SpawnRequest, SpawnedMember};
 
 use super::leaving::MemberLeaving;
 use super::member::WorkerPulse;
 use super::member::{AbandonedStart, AbandonedThen, MemberPhase, MemberWorker, ShortageKnown, StartReason};
-use super::{AskId, LeaderAction, LeaderAnswer, LeaderCore, StartFault, death_by, is_death, ms, reason};
+use super::{AskId, LeaderAction, LeaderAnswer, LeaderCore, PreparedPlace, StartFault, death_by, is_death, ms, reason};
 
 impl LeaderCore {
     pub(super) fn spawn(&mut self, ask: AskId, request: SpawnRequest) {
@@ -42,14 +42,14 @@ impl LeaderCore {
         self.act(LeaderAction::Prepare { request: Box::new(request) });
     }
 
-    pub(super) fn prepared(&mut self, now_ms: u64, name: MemberName, workspace: Workspace) {
+    pub(super) fn prepared(&mut self, now_ms: u64, name: MemberName, place: PreparedPlace) {
         let Some(MemberPhase::Preparing { ask, abandoned }) = self.members.get_mut(&name) else { return };
         let ask = *ask;
         if let Some(AbandonedStart { why, .. }) = abandoned.take() {
             self.end_member(&name, death_by(why.clone()));
             return self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
         }
-        self.launch(now_ms, name, StartReason::Asked { ask, workspace });
+        self.launch(now_ms, name, StartReason::Asked { ask, place });
     }
 
     pub(super) fn launch(&mut self, now_ms: u64, name: MemberName, start: StartReason) {
@@ -80,8 +80,8 @@ impl LeaderCore {
                     AbandonedThen::Terminate => self.terminate(now_ms, &name),
                 }
             }
-            (StartReason::Asked { ask, workspace }, None) => {
-                self.answer(ask, Ok(LeaderAnswer::Spawned(SpawnedMember { name, pid, workspace })));
+            (StartReason::Asked { ask, place: PreparedPlace { workspace, base } }, None) => {
+                self.answer(ask, Ok(LeaderAnswer::Spawned(SpawnedMember { name, pid, workspace, base })));
             }
             (StartReason::Again { .. }, None) => self.report(format!("{name} was started again, as process {pid}")),
         }

@@ -318,13 +318,13 @@ fn a_spawn_that_is_given_up_ends_in_whatever_phase_it_is() {
         let mut preparing = Scene::new();
         preparing.ask(LeaderAsk::Spawn(Box::new(request("ada"))));
         assert_eq!(answers(&give_up(&mut preparing)), []);
-        let gone = preparing.feed(LeaderEvent::Prepared { name: name("ada"), workspace: workspace() });
+        let gone = preparing.feed(LeaderEvent::Prepared { name: name("ada"), place: workspace().into() });
         assert!(!gone.iter().any(|action| matches!(action, LeaderAction::Launch { .. })), "{gone:?}");
         assert_eq!(answers(&gone).len(), 2, "{gone:?}");
 
         let mut starting = Scene::new();
         starting.ask(LeaderAsk::Spawn(Box::new(request("ada"))));
-        starting.feed(LeaderEvent::Prepared { name: name("ada"), workspace: workspace() });
+        starting.feed(LeaderEvent::Prepared { name: name("ada"), place: workspace().into() });
         let killed: &[LeaderAction] = if by_force { &[signal("ada", Signal::Kill)] } else { &[] };
         assert_eq!(give_up(&mut starting), killed);
         // It was ready in that very moment.
@@ -349,7 +349,7 @@ fn asked_to(wanted: WhenBusy, actions: &[LeaderAction]) -> bool {
 fn a_worker_that_is_not_ready_in_time_is_killed_and_the_reason_told_once() {
     let mut scene = Scene::new();
     scene.ask(LeaderAsk::Spawn(Box::new(request("ada"))));
-    scene.feed(LeaderEvent::Prepared { name: name("ada"), workspace: workspace() });
+    scene.feed(LeaderEvent::Prepared { name: name("ada"), place: workspace().into() });
     assert_eq!(scene.later(START_WITHIN), [signal("ada", Signal::Kill)]);
     assert_eq!(scene.later(START_WITHIN), []);
     let gone = scene.feed(not_ready("killed by SIGKILL", StartFault::Worker));
@@ -361,7 +361,7 @@ fn a_spare_worker_that_died_of_its_order_fails_nothing_and_a_want_of_the_machine
     let starting = || {
         let mut scene = Scene::new();
         scene.ask(LeaderAsk::Spawn(Box::new(request("ada"))));
-        scene.feed(LeaderEvent::Prepared { name: name("ada"), workspace: workspace() });
+        scene.feed(LeaderEvent::Prepared { name: name("ada"), place: workspace().into() });
         scene
     };
     let mut scene = starting();
@@ -440,7 +440,7 @@ fn a_leader_without_workers_ends_at_once() {
 fn started(member: &str) -> Scene {
     let mut scene = Scene::new();
     scene.ask(LeaderAsk::Spawn(Box::new(request(member))));
-    scene.feed(LeaderEvent::Prepared { name: name(member), workspace: workspace() });
+    scene.feed(LeaderEvent::Prepared { name: name(member), place: workspace().into() });
     scene.feed(LeaderEvent::Ready { name: name(member), pid: 7 });
     scene
 }

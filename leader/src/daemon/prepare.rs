@@ -4,21 +4,22 @@
 use teamster_protocol::host::crash::point;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::MEMBER_LOCK_WITHIN;
-use teamster_protocol::model::roster::{MemberSpec, TeamFact, Workspace};
+use teamster_protocol::model::roster::{MemberSpec, TeamFact};
 use teamster_protocol::store::presence::{LockError, PresenceLock};
 use teamster_protocol::team::{TeamError, wait_for_lock};
 use teamster_protocol::wire::api::{SessionKept, SpawnRequest};
 
 use super::shared::LeaderShared;
 use super::workspace;
+use crate::core::PreparedPlace;
 
 /// Blocks for as long as a worktree takes. Refused, with a sentence for people, while a worker serves the name.
-pub(super) fn prepare(shared: &LeaderShared, request: SpawnRequest) -> Result<Workspace, String> {
+pub(super) fn prepare(shared: &LeaderShared, request: SpawnRequest) -> Result<PreparedPlace, String> {
     let SpawnRequest { name, agent, options, session, role, auto, workspace, stall, rules, budget } = request;
     let _lock = reserve(shared, &name)?;
-    let workspace = workspace::prepare(&shared.dir, &name, &workspace)?;
+    let place = workspace::prepare(&shared.dir, &name, &workspace)?;
     point("place prepared");
-    let spec = MemberSpec { agent, options, role, auto, workspace: workspace.clone(), stall, rules, budget };
+    let spec = MemberSpec { agent, options, role, auto, workspace: place.workspace.clone(), stall, rules, budget };
     match session {
         SessionKept::Kept => {}
         SessionKept::GivenUp => {
@@ -27,7 +28,7 @@ pub(super) fn prepare(shared: &LeaderShared, request: SpawnRequest) -> Result<Wo
         }
     }
     shared.team().add_member(name, spec).map_err(|error| error.to_string())?;
-    Ok(workspace)
+    Ok(place)
 }
 
 fn reserve(shared: &LeaderShared, name: &MemberName) -> Result<PresenceLock, String> {

@@ -24,7 +24,7 @@ impl LeaderDaemon<'_> {
             let outcome = making.await.unwrap_or_else(|error| Err(format!("making its place failed: {error}")));
             shared
                 .report(LeaderInput::Event(match outcome {
-                    Ok(workspace) => LeaderEvent::Prepared { name, workspace },
+                    Ok(place) => LeaderEvent::Prepared { name, place },
                     Err(why) => {
                         let why = format!("cannot spawn {name}: {why}");
                         LeaderEvent::NotPrepared { name, why }

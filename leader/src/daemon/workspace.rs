@@ -7,17 +7,18 @@ use std::path::Path;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::roster::Workspace;
-use teamster_protocol::wire::api::WorkspaceRequest;
+use teamster_protocol::wire::api::{WorkspaceRequest, WorktreeFound};
 
+use crate::core::PreparedPlace;
 use crate::git::{GitError, Repository, WorktreePlace, WorktreeSpec, member_branch};
 
 /// Makes the place, or finds the member's worktree again. Blocks for as long as writing its files takes. The
 /// error is a sentence for people, with the way out on a second line where there is one.
-pub fn prepare(dir: &TeamDir, name: &MemberName, request: &WorkspaceRequest) -> Result<Workspace, String> {
+pub fn prepare(dir: &TeamDir, name: &MemberName, request: &WorkspaceRequest) -> Result<PreparedPlace, String> {
     match request {
-        WorkspaceRequest::Shared { dir } => shared_directory(dir),
-        WorkspaceRequest::Worktree { repository, base } => {
-            member_worktree(dir, name, repository, base.as_deref()).map_err(|error| error_with_hint(&error))
+        WorkspaceRequest::Shared { dir } => shared_directory(dir).map(PreparedPlace::from),
+        WorkspaceRequest::Worktree { repository, base, found } => {
+            member_worktree(dir, name, repository, base.as_deref(), *found).map_err(|error| error_with_hint(&error))
         }
     }
 }
@@ -35,18 +36,16 @@ fn member_worktree(
     name: &MemberName,
     within: &Path,
     base: Option<&str>,
-) -> Result<Workspace, GitError> {
+    found: WorktreeFound,
+) -> Result<PreparedPlace, GitError> {
     let repository = Repository::discover(within)?;
     let place = WorktreePlace::new(&team.worktrees_dir(), name.as_str())?;
     let branch = member_branch(team.team(), name.as_str());
-    let made = repository.ensure_worktree(&WorktreeSpec { place, branch, base: base.map(str::to_owned) })?;
+    let made = repository.ensure_worktree(&WorktreeSpec { place, branch, base: base.map(str::to_owned), found })?;
     tracing::info!(%name, path = %made.path.display(), engine = ?made.engine, origin = ?made.origin, "worktree");
-    Ok(Workspace::Worktree {
-        dir: made.path,
-        branch: made.branch,
-        base: made.tip.to_string(),
-        repository: repository.common_dir().to_owned(),
-    })
+    let repository = repository.common_dir().to_owned();
+    let workspace = Workspace::Worktree { dir: made.path, branch: made.branch, base: made.tip.to_string(), repository };
+    Ok(PreparedPlace { workspace, base: made.base })
 }
 
 fn error_with_hint(error: &GitError) -> String {

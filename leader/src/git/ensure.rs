@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use git2::Reference;
 use teamster_protocol::git::RepositoryLock;
 use teamster_protocol::host::crash::point;
+use teamster_protocol::wire::api::{BaseStanding, WorktreeFound};
 
 use super::branch::branch_ref;
 use super::engine::{EngineUsed, GitEngine, WorktreeHead};
@@ -27,6 +28,8 @@ pub struct WorktreeSpec {
     pub branch: String,
     /// Any revision to branch from; `HEAD` of where the repository was found, if not given.
     pub base: Option<String>,
+    /// What becomes of one that is there.
+    pub found: WorktreeFound,
 }
 
 /// A worktree that is complete.
@@ -42,6 +45,8 @@ pub struct Worktree {
     pub engine: EngineUsed,
     /// Whether it is new.
     pub origin: WorktreeOrigin,
+    /// Where one stands that was there, if there is something to say about it.
+    pub base: Option<BaseStanding>,
 }
 
 /// Whether a worktree is new.
@@ -51,17 +56,19 @@ pub enum WorktreeOrigin {
     Created,
     /// A part of it was there; the rest was made now.
     Resumed,
-    /// The worktree was there, with its work, and nothing was touched.
+    /// The worktree was there, with its work.
     Found,
 }
 
 impl Repository {
-    /// Makes the worktree, completes one that a crash left half made, or finds a complete one and touches
-    /// nothing in it. Calling it again is harmless. Takes as long as writing the files takes; only the
-    /// registration is done under the repository's lock.
+    /// Makes the worktree, completes one that a crash left half made, or finds a complete one. Nothing is touched in that,
+    /// unless it holds no work and is to begin at the base: then it is moved there, and nobody may work in it. Calling it
+    /// again is harmless. Takes as long as writing the files takes; only the registration is done under the repository's
+    /// lock.
     ///
     /// Refuses an unborn `HEAD`, an unknown base, a branch that exists (unless the worktree at this very
-    /// place is its own), and a place that holds anything else. When it fails, what it made is undone.
+    /// place is its own), a place that holds anything else, and a base that is given if the worktree has work and not that
+    /// base. When it fails, what it made is undone.
     pub fn ensure_worktree(&self, spec: &WorktreeSpec) -> Result<Worktree, GitError> {
         let branch = spec.branch.as_str();
         if branch.starts_with('-') || !Reference::is_valid_name(&branch_ref(branch)) {
@@ -84,7 +91,14 @@ impl Repository {
             }
             enrolled?
         };
-        if made.origin != WorktreeOrigin::Found {
+        let mut made = made;
+        let mut standing = None;
+        if made.origin == WorktreeOrigin::Found {
+            standing = self.base_step(spec, &made.registration, &made.tip)?;
+            if let Some(BaseStanding::Moved { to, .. }) = &standing {
+                made.tip = to.clone();
+            }
+        } else {
             point("worktree enrolled, no files");
             let written = patiently(|| engine.check_out(spec.place.path())).and_then(|()| {
                 point("checked out, unfinished");
@@ -104,10 +118,11 @@ impl Repository {
             tip: made.tip,
             engine: used,
             origin: made.origin,
+            base: standing,
         })
     }
 
-    /// The base may be gone by the time its worktree is found again, which then does not need it.
+    /// The commit whose files are there or will be. The base may be gone by the time its worktree is found again.
     fn base_of(&self, spec: &WorktreeSpec) -> Result<ObjectId, GitError> {
         let engine = self.engine()?;
         if registry::find(&self.common_dir, spec.place.path())?.is_some()
@@ -190,6 +205,8 @@ impl Repository {
         match (linked, tip) {
             // An agent may have left it on another branch or amid a rebase: that is its work.
             (true, Some(tip)) => {
+                self.finish_move(spec, found)?;
+                let tip = engine.branch_tip(branch)?.unwrap_or(tip);
                 Ok(Some(EnrolledWorktree { registration: found.clone(), tip, origin: WorktreeOrigin::Found }))
             }
             // Someone deleted the directory. What was committed is still there.

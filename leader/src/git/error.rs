@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use teamster_protocol::git::GitStepError;
 
-use super::{ObjectId, WhyProgram, WorktreeHoldings};
+use super::{HeldPlace, ObjectId, WhyProgram, WorktreeHoldings};
 
 /// Why a worktree could not be made, looked at or removed.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +86,16 @@ pub enum GitError {
         /// The work.
         holdings: Box<WorktreeHoldings>,
     },
+    /// A base is given that the worktree does not have, and it can not be moved there.
+    #[error("{} can not begin at `{base}`: {held}", path.display())]
+    CannotMove {
+        /// The worktree.
+        path: PathBuf,
+        /// The base as the user wrote it.
+        base: String,
+        /// What keeps it.
+        held: HeldPlace,
+    },
     /// Holds what no commit of this repository can hold.
     #[error("{} holds {what}, which cannot be kept under a ref", path.display())]
     CannotKeep {
@@ -160,6 +170,12 @@ impl GitError {
             }
             GitError::WorktreeHolds { .. } => {
                 Some("commit and merge it, or use `--force`: everything is then first kept under a ref".into())
+            }
+            GitError::CannotMove { held: HeldPlace::InTheWay(_), path, .. } => {
+                Some(format!("move them out of {}, or spawn another name", path.display()))
+            }
+            GitError::CannotMove { .. } => {
+                Some("merge its work, or spawn another name; without --base it goes on where it is".into())
             }
             GitError::CannotKeep { path, .. } => Some(format!("move it out of {} by hand", path.display())),
             GitError::WorktreeLocked { path, .. } => Some(format!("`git worktree unlock {}`", path.display())),

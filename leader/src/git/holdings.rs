@@ -225,7 +225,7 @@ fn submodules(admin: &Path) -> Result<Vec<PathBuf>, GitError> {
     entries.map(|entry| Ok(entry.about("cannot look into", &modules)?.file_name().into())).collect()
 }
 
-fn count(number: usize, noun: &str, names: impl Iterator<Item = String>) -> String {
+pub(super) fn count(number: usize, noun: &str, names: impl Iterator<Item = String>) -> String {
     let mut named: Vec<String> = names.take(NAMED_MAX).collect();
     if number > named.len() {
         named.push("…".to_owned());

@@ -76,6 +76,7 @@ fn is_passing(error: &GitError) -> bool {
         | GitError::BadPlace { .. }
         | GitError::NotTheWorktree { .. }
         | GitError::WorktreeHolds { .. }
+        | GitError::CannotMove { .. }
         | GitError::CannotKeep { .. }
         | GitError::WorktreeLocked { .. }
         | GitError::NoProgram { .. }

@@ -1,5 +1,6 @@
 //! Worktrees as a user sees them: real repositories, looked at afterwards with the `git` program.
 
+mod based;
 mod create;
 mod hidden;
 mod parallel;
@@ -11,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use teamster_protocol::wire::api::WorktreeFound;
 use tempfile::TempDir;
 
 use super::{EngineUsed, GitError, Repository, Worktree, WorktreePlace, WorktreeSpec};
@@ -102,7 +104,12 @@ impl Scene {
     }
 
     fn spec(&self) -> WorktreeSpec {
-        WorktreeSpec { place: self.place("alice"), branch: BRANCH.to_owned(), base: None }
+        WorktreeSpec {
+            place: self.place("alice"),
+            branch: BRANCH.to_owned(),
+            base: None,
+            found: WorktreeFound::GoesToBase,
+        }
     }
 
     fn ensure(&self) -> Worktree {

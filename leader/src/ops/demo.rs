@@ -26,7 +26,9 @@ use teamster_protocol::store::file::{Durability, LogReader};
 use teamster_protocol::store::transcript;
 use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::team::{MailRequest, TaskCommand, Team};
-use teamster_protocol::wire::api::{EndOutcome, LeaderApiClient, SessionKept, SpawnRequest, WorkspaceRequest};
+use teamster_protocol::wire::api::{
+    EndOutcome, LeaderApiClient, SessionKept, SpawnRequest, WorkspaceRequest, WorktreeFound,
+};
 use tokio::time::timeout;
 
 use super::agents::{ChosenAgent, WantedAgent};
@@ -217,7 +219,11 @@ impl<'a> DemoStory<'a> {
     }
 
     async fn spawn(&self, name: &MemberName) -> Result<(), DemoError> {
-        let workspace = WorkspaceRequest::Worktree { repository: self.repository.clone(), base: None };
+        let workspace = WorkspaceRequest::Worktree {
+            repository: self.repository.clone(),
+            base: None,
+            found: WorktreeFound::GoesToBase,
+        };
         let (agent, options) = match &self.agent {
             Some(agent) => (agent.name.clone(), agent.options.clone()),
             None => ("shell".parse().expect("a good name"), Default::default()),

@@ -15,7 +15,7 @@ use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskStatus, WorkKind};
 use teamster_protocol::team::{Team, TeamError, TeamView};
-use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember};
+use teamster_protocol::wire::api::{BaseStanding, LeaderApiClient, SpawnRequest, SpawnedMember};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -258,6 +258,7 @@ impl<'a> Run<'a> {
         if outline.tasks.is_empty() {
             return Err(RunError::Nothing);
         }
+        let lacking = options.places.lacking(team.roster(), &outline.crew.there)?;
         let crew = outline.crew.spawns.iter().map(|hand| (hand.name.clone(), CrewStanding::Running)).collect();
         let (mut events, held) = (EventMaker::default(), BTreeSet::new());
         for id in &outline.ids {
@@ -288,6 +289,9 @@ impl<'a> Run<'a> {
             there: run.outline.crew.there.clone(),
             new_place: options.places.cause_of_new(run.crew.keys()),
         });
+        for (member, base) in lacking {
+            run.tell_base(member, Some(base));
+        }
         Ok(run)
     }
 
@@ -319,7 +323,10 @@ impl<'a> Run<'a> {
             spawns.map(|member| self.spawn(member)).collect::<Result<FuturesUnordered<_>, RunError>>()?;
         while !spawning.is_empty() {
             tokio::select! {
-                Some(spawned) = spawning.next() => drop(spawned.map_err(RunError::Spawn)?),
+                Some(spawned) = spawning.next() => {
+                    let SpawnedMember { name, base, .. } = spawned.map_err(RunError::Spawn)?;
+                    self.tell_base(name, base);
+                }
                 () = interrupts.next() => return Ok(Some(RunEnd::Interrupted)),
                 () = wait_for_deadline(deadline) => return Ok(Some(RunEnd::TimedOut)),
             }
@@ -327,6 +334,12 @@ impl<'a> Run<'a> {
         drop(spawning);
         self.put_on_board()?;
         Ok(None)
+    }
+
+    fn tell_base(&self, member: MemberName, base: Option<BaseStanding>) {
+        if let Some(base) = base {
+            self.tell(RunEvent::WorktreeFound { member, base });
+        }
     }
 
     /// Opens tasks again and adds those of the plan, in one decision, and tells what the tasks of the run are called.

@@ -11,7 +11,7 @@ use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{MemberName, Role};
 use teamster_protocol::model::roster::{OnStall, Roster, StallPolicy, Workspace};
 use teamster_protocol::team::TeamView;
-use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember, WorkspaceRequest};
+use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember, WorkspaceRequest, WorktreeFound};
 
 use super::agents::{ChosenAgent, WantedAgent};
 use super::budget::WantedBudget;
@@ -79,7 +79,9 @@ impl WantedWorkspace {
         match kind.unwrap_or(configured) {
             WantedWorkspaceKind::Shared if base.is_some() => Err(OpsError::BaseWithoutWorktree),
             WantedWorkspaceKind::Shared => Ok(WorkspaceRequest::Shared { dir }),
-            WantedWorkspaceKind::Worktree => Ok(WorkspaceRequest::Worktree { repository: dir, base }),
+            WantedWorkspaceKind::Worktree => {
+                Ok(WorkspaceRequest::Worktree { repository: dir, base, found: WorktreeFound::GoesToBase })
+            }
         }
     }
 
@@ -111,7 +113,7 @@ impl WantedWorkspace {
                 let here = session.repository.as_ref().map(Repository::common_dir);
                 let found = [Some(repository.as_path()), here].into_iter().flatten().find(|found| found.is_dir());
                 let repository = found.ok_or_else(|| place_is_gone(name, repository))?.to_owned();
-                Ok(Some(WorkspaceRequest::Worktree { repository, base }))
+                Ok(Some(WorkspaceRequest::Worktree { repository, base, found: WorktreeFound::GoesToBase }))
             }
         }
     }

@@ -7,6 +7,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+mod travel;
+
 use super::*;
 use crate::model::object_id::ObjectId;
 

@@ -14,6 +14,7 @@ use crate::model::approval::ApprovalRule;
 use crate::model::board::AutoClaim;
 use crate::model::budget::UsageBudget;
 use crate::model::id::{AgentName, MemberName, Role, TaskId, TeamName};
+use crate::model::object_id::ObjectId;
 use crate::model::receipt::{ReceiptState, TextId};
 use crate::model::roster::{MemberSpec, StallPolicy, WorkerEnd, Workspace};
 use crate::model::shutdown::WhenBusy;
@@ -57,7 +58,32 @@ pub enum WorkspaceRequest {
         repository: PathBuf,
         /// The commit that the worktree's branch begins at; `HEAD` if not given.
         base: Option<String>,
+        /// What becomes of a worktree that the member has already.
+        #[serde(default, skip_serializing_if = "WorktreeFound::goes_to_base")]
+        found: WorktreeFound,
     },
+}
+
+/// What becomes of a worktree that the member has already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorktreeFound {
+    /// Without work of its own it begins at the base, as a new one would. With some it stays where it is, and is refused if a
+    /// base is given that it does not have.
+    #[default]
+    GoesToBase,
+    /// The member goes on where it was, whatever the base is.
+    Stays,
+}
+
+impl WorktreeFound {
+    /// Whether it begins at the base, where it can.
+    pub fn goes_to_base(&self) -> bool {
+        match self {
+            WorktreeFound::GoesToBase => true,
+            WorktreeFound::Stays => false,
+        }
+    }
 }
 
 /// The request to spawn a member: its name, its agent and its settings.
@@ -98,7 +124,9 @@ impl SpawnRequest {
         let MemberSpec { agent, options, role, auto, workspace, stall, rules, budget } = spec;
         let workspace = match workspace {
             Workspace::Shared { dir } => WorkspaceRequest::Shared { dir },
-            Workspace::Worktree { repository, .. } => WorkspaceRequest::Worktree { repository, base: None },
+            Workspace::Worktree { repository, .. } => {
+                WorkspaceRequest::Worktree { repository, base: None, found: WorktreeFound::Stays }
+            }
         };
         let session = SessionKept::Kept;
         SpawnRequest { name, agent, options, session, role, auto, workspace, stall, rules, budget }
@@ -135,6 +163,27 @@ pub struct SpawnedMember {
     pub pid: u32,
     /// The place the member works in.
     pub workspace: Workspace,
+    /// Where a worktree stands that the member had already, if there is something to say about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<BaseStanding>,
+}
+
+/// Where a member's worktree stands that was there already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BaseStanding {
+    /// It had no work of its own and was moved, with its branch.
+    Moved {
+        /// The commit it was at.
+        from: ObjectId,
+        /// The commit of the base.
+        to: ObjectId,
+    },
+    /// It has work of its own and stays where it is.
+    Behind {
+        /// The commits of the base that it has not.
+        commits: u64,
+    },
 }
 
 /// How an ask was passed on.

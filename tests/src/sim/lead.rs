@@ -326,7 +326,7 @@ impl Lead {
         let event = if refused || world.enroll("lead", added).is_err() {
             LeaderEvent::NotPrepared { name, why: "there is no room".to_owned() }
         } else {
-            LeaderEvent::Prepared { name, workspace: Workspace::Shared { dir: PathBuf::from("/") } }
+            LeaderEvent::Prepared { name, place: Workspace::Shared { dir: PathBuf::from("/") }.into() }
         };
         self.hears(event);
     }

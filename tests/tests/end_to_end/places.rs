@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use teamster_tests::team::Team;
 
 #[test]
@@ -92,4 +94,85 @@ fn a_run_adds_its_workers_in_worktrees_where_the_members_have_some_unless_it_is_
     let said = team.run(&format!("run {again} -w 1 --shared"));
     assert_eq!(said.code, Some(1), "what is in its worktree is not here: {}{}", said.out, said.err);
     assert!(worktree().is_null());
+}
+
+/// A commit on `main` of the team's repository that adds this file.
+fn advance(team: &Team, name: &str) -> String {
+    fs::write(team.repository().join(name), "new\n").unwrap();
+    team.git(&format!("add {name}"));
+    team.git(&format!("commit -qm {name}"));
+    team.git("rev-parse HEAD")
+}
+
+#[test]
+fn a_second_run_begins_at_the_commit_that_the_base_is_at_by_then() {
+    let team = Team::new();
+    let plan = team.plan("[[task]]\nrun = \"git rev-parse HEAD\"\n[[task]]\nrun = \"git rev-parse HEAD\"\n");
+    let mut tasks = 0;
+    let mut at = |base: &str| {
+        let ran = team.run(&format!("run {plan} --worktree -w 2{base}"));
+        assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+        tasks += 2;
+        ([tasks - 1, tasks].map(|id| team.task(id)["attempts"][0]["end"]["result"].clone()), ran.err)
+    };
+    let first = team.git("rev-parse HEAD");
+    assert_eq!(at("").0, [&*first, &*first]);
+    let second = advance(&team, "second");
+    let (ends, said) = at("");
+    assert_eq!(ends, [&*second, &*second]);
+    let moved = format!("goes on in its worktree, moved to {}: it had no work of its own", &second[..10]);
+    assert!(said.contains(&moved), "{said}");
+    let third = advance(&team, "third");
+    assert_eq!(at(" --base main").0, [&*third, &*third]);
+    assert_eq!(at(" --base main~2").0, [&*first, &*first]);
+}
+
+#[test]
+fn a_base_that_is_given_is_obeyed_or_refused_and_work_is_never_moved() {
+    let team = Team::new();
+    team.ok("spawn bob --worktree");
+    team.ok("task add --run --to bob echo mine > mine; git add mine; git commit -qm mine");
+    team.ok("wait 1");
+    let second = advance(&team, "second");
+    let plan = team.plan("[[task]]\nrun = \"git log --format=%s\"\n");
+    // It runs already.
+    let ran = team.run(&format!("run {plan} --worktree -w 1 --base main"));
+    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("bob runs already, and its worktree lacks 1 commit of main"), "{}", ran.err);
+    assert!(ran.err.contains("teamster shutdown bob"), "{}", ran.err);
+    let ran = team.run(&format!("run {plan} --worktree -w 1"));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let lacks = "bob goes on in its worktree, and lacks 1 commit of the base: it has work of its own";
+    assert!(ran.err.contains(lacks), "{}", ran.err);
+    team.ok("shutdown bob");
+
+    let before = team.git(&format!("rev-parse {}", team.branch("bob")));
+    let said = team.fails(1, "spawn bob --base main");
+    assert!(said.contains("can not begin at `main`: it holds 1 unmerged commit"), "{said}");
+    assert!(said.contains("without --base it goes on where it is"), "{said}");
+    let told = team.ok("spawn bob");
+    assert!(told.ends_with(", where it was before, and lacks 1 commit of the base: it has work of its own"), "{told}");
+    assert_eq!(team.git(&format!("rev-parse {}", team.branch("bob"))), before);
+    team.ok("shutdown bob");
+
+    // Once it is merged, nothing keeps it.
+    team.git(&format!("merge -q --no-edit {}", team.branch("bob")));
+    let merged = team.git("rev-parse HEAD");
+    assert_ne!(merged, second);
+    let spawned = team.json("spawn bob --base main");
+    assert_eq!(spawned["base"]["moved"], serde_json::json!({"from": before, "to": merged}));
+    assert_eq!(team.git(&format!("rev-parse {}", team.branch("bob"))), merged);
+}
+
+#[test]
+fn a_worker_that_dies_goes_on_where_it_was_whatever_the_base_is() {
+    let team = Team::new();
+    team.ok("spawn bob --worktree");
+    let first = team.git("rev-parse HEAD");
+    advance(&team, "second");
+    let pid = team.json("status bob")["pid"].as_u64().unwrap();
+    kill(Pid::from_raw(pid as i32), Signal::SIGKILL).unwrap();
+    team.ok("task add --run --to bob git rev-parse HEAD");
+    team.ok("wait 1");
+    assert_eq!(team.task(1)["attempts"][0]["end"]["result"], first);
 }

@@ -30,7 +30,7 @@ use teamster_protocol::model::usage::UsageSum;
 use teamster_protocol::store::presence::LockHolder;
 use teamster_protocol::team::{MailboxReader, MemberState, MemberView, UndeliveredMail};
 use teamster_protocol::wire::api::{
-    EndOutcome, PassedVia, SteerHaste, SteerHasteMade, TeamEnding, WorkerPhase, WorkspaceRequest,
+    BaseStanding, EndOutcome, PassedVia, SteerHaste, SteerHasteMade, TeamEnding, WorkerPhase, WorkspaceRequest,
 };
 
 /// One tag.
@@ -95,6 +95,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         keyed::<ReceiptState>("receipt-state"),
         named::<WorkerPhase>("worker-phase", "phase"),
         keyed::<WorkspaceRequest>("workspace-request"),
+        keyed::<BaseStanding>("base-standing"),
         plain::<MemberView>("member-view"),
         keyed::<MemberState>("member-state"),
         keyed::<PassedVia>("via"),

@@ -139,7 +139,7 @@ impl World {
             (WorkerStep::Preparing, _) => {
                 // Off the list first: it is launched, or was given up.
                 self.processes.remove(&name);
-                self.feed(LeaderEvent::Prepared { name, workspace: workspace() });
+                self.feed(LeaderEvent::Prepared { name, place: workspace().into() });
             }
             (WorkerStep::Starting, 0) => {
                 self.processes.remove(&name);

@@ -242,7 +242,7 @@ fn a_leader_whose_team_is_gone_for_two_polls_ends_whatever_does_not() {
     // A start whose process does not end, not even on SIGKILL.
     let mut scene = Scene::new();
     scene.ask(LeaderAsk::Spawn(Box::new(request("ada"))));
-    scene.feed(LeaderEvent::Prepared { name: name("ada"), workspace: workspace() });
+    scene.feed(LeaderEvent::Prepared { name: name("ada"), place: workspace().into() });
     scene.feed(LeaderEvent::TeamMissing);
     scene.feed(LeaderEvent::TeamMissing);
     let actions = scene.later(END_WITHOUT_TEAM_WITHIN);

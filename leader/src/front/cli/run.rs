@@ -51,7 +51,7 @@ pub struct RunArgs {
     /// worktrees)
     #[arg(long)]
     pub shared: bool,
-    /// The commit the worktrees begin at [default: HEAD]
+    /// The commit the worktrees begin at, also those that are there and hold no work [default: HEAD]
     #[arg(long, value_name = "REF")]
     pub base: Option<String>,
     /// The agent that workers drive for tasks which ask for none, and what that is told; its variables, approval, conversation

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{MemberName, Role};
-use teamster_protocol::wire::api::SpawnedMember;
+use teamster_protocol::wire::api::{BaseStanding, SpawnedMember};
 
 use super::agent::AgentArgs;
 use super::budget::BudgetArgs;
@@ -32,7 +32,7 @@ pub struct SpawnArgs {
     /// member that was there before keeps its place)
     #[arg(long)]
     pub shared: bool,
-    /// The commit the worktree begins at [default: HEAD]
+    /// The commit the worktree begins at, also one that is there and holds no work [default: HEAD]
     #[arg(long, value_name = "REF")]
     pub base: Option<String>,
     /// Where to work, or which repository to take the worktree from [default: here]
@@ -77,6 +77,17 @@ pub(super) async fn spawn(context: &CliContext, args: SpawnArgs) -> Result<ExitS
     answers.end()
 }
 
+/// What there is to say about the base of a worktree that was there, to follow a sentence about its member.
+pub(super) fn base_note(base: &BaseStanding) -> String {
+    match base {
+        BaseStanding::Moved { to, .. } => format!(", moved to {}: it had no work of its own", to.short()),
+        BaseStanding::Behind { commits } => {
+            let plural = if *commits == 1 { "" } else { "s" };
+            format!(", and lacks {commits} commit{plural} of the base: it has work of its own")
+        }
+    }
+}
+
 fn sentence(spawned: &SpawnedMember, origin: PlaceOrigin) -> String {
     let dir = spawned.workspace.dir().display().to_string();
     let place = match spawned.workspace.branch() {
@@ -87,5 +98,6 @@ fn sentence(spawned: &SpawnedMember, origin: PlaceOrigin) -> String {
         PlaceOrigin::Kept => ", where it was before",
         PlaceOrigin::Wanted => "",
     };
-    format!("{} is ready {place}{kept}", paint(TextTone::Name, spawned.name.as_str()))
+    let base = spawned.base.as_ref().map(base_note).unwrap_or_default();
+    format!("{} is ready {place}{kept}{base}", paint(TextTone::Name, spawned.name.as_str()))
 }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use teamster_protocol::wire::api::WorktreeFound;
+
 use super::super::registry;
 use super::super::{EngineUsed, Repository, WorktreeOrigin, WorktreePlace, WorktreeSpec};
 use super::{BRANCH, Scene, git};
@@ -27,7 +29,7 @@ fn a_worktree_has_the_files_on_its_own_branch_and_leaves_the_user_alone() {
 fn a_worktree_is_found_again_with_its_work_even_when_its_base_is_gone() {
     let scene = Scene::new();
     scene.git(&["branch", "base"]);
-    let spec = WorktreeSpec { base: Some("base".to_owned()), ..scene.spec() };
+    let spec = WorktreeSpec { base: Some("base".to_owned()), found: WorktreeFound::Stays, ..scene.spec() };
     scene.repository().ensure_worktree(&spec).unwrap();
     scene.git(&["branch", "-D", "base"]);
     fs::write(scene.tree().join("readme.txt"), "changed\n").unwrap();
@@ -53,6 +55,7 @@ fn the_base_can_be_anything_that_names_a_commit() {
             place: scene.place(name),
             branch: format!("teamster/t/{name}"),
             base: Some(base.to_owned()),
+            found: WorktreeFound::GoesToBase,
         };
         assert_eq!(scene.repository().ensure_worktree(&spec).unwrap().tip.as_str(), first);
     }
@@ -100,7 +103,14 @@ fn a_bare_repository_and_a_submodule_have_worktrees_too() {
     let inner = Repository::discover(&outer.repo().join("sub")).unwrap();
     assert_eq!(inner.top_level(), outer.repo().join("sub"));
     let place = WorktreePlace::new(&outer.root(), "inner").unwrap();
-    inner.ensure_worktree(&WorktreeSpec { place, branch: BRANCH.to_owned(), base: None }).unwrap();
+    inner
+        .ensure_worktree(&WorktreeSpec {
+            place,
+            branch: BRANCH.to_owned(),
+            base: None,
+            found: WorktreeFound::GoesToBase,
+        })
+        .unwrap();
     assert_eq!(git(&outer.root().join("inner"), &["status", "--porcelain"]), "");
     assert_eq!(git(&outer.repo().join("sub"), &["status", "--porcelain"]), "");
 }
@@ -167,7 +177,12 @@ fn a_directory_that_someone_deleted_comes_back_with_what_was_committed() {
 fn two_members_of_one_name_in_two_teams_do_not_meet() {
     let scene = Scene::new();
     for (name, branch) in [("x", "teamster/a-b/c"), ("y", "teamster/a/b-c")] {
-        let spec = WorktreeSpec { place: scene.place(name), branch: branch.to_owned(), base: None };
+        let spec = WorktreeSpec {
+            place: scene.place(name),
+            branch: branch.to_owned(),
+            base: None,
+            found: WorktreeFound::GoesToBase,
+        };
         scene.repository().ensure_worktree(&spec).unwrap();
         assert_eq!(git(&scene.root().join(name), &["branch", "--show-current"]), branch);
     }

@@ -4,6 +4,8 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use teamster_protocol::wire::api::WorktreeFound;
+
 use super::super::patience::waits;
 use super::super::{RemovalCare, Repository, WorktreeSpec, sweep_trash};
 use super::{BRANCH, Scene, git, try_git};
@@ -51,7 +53,12 @@ fn make_and_remove_while_git_prunes(scene: &Scene, each: usize) {
                     for nth in 0..each {
                         let name = format!("m{maker}-{nth}");
                         let branch = format!("teamster/t/{name}");
-                        let spec = WorktreeSpec { place: scene.place(&name), branch, base: None };
+                        let spec = WorktreeSpec {
+                            place: scene.place(&name),
+                            branch,
+                            base: None,
+                            found: WorktreeFound::GoesToBase,
+                        };
                         repository.ensure_worktree(&spec).unwrap();
                         if nth % 2 == 1 {
                             repository.remove_worktree(&spec.place, &spec.branch, RemovalCare::IfSafe).unwrap();

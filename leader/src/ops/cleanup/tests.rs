@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use teamster_protocol::model::roster::{MemberSpec, TeamFact};
 use teamster_protocol::model::task::{NewTask, TaskWork};
+use teamster_protocol::wire::api::WorktreeFound;
 
 use super::*;
 use crate::git::WorktreeSpec;
@@ -44,7 +45,8 @@ impl Scene {
         let repository = Repository::discover(&self.repository()).unwrap();
         let place = WorktreePlace::new(&self.dir.worktrees_dir(), name.as_str()).unwrap();
         let branch = format!("teamster/t/{name}");
-        let made = repository.ensure_worktree(&WorktreeSpec { place, branch, base: None }).unwrap();
+        let found = WorktreeFound::GoesToBase;
+        let made = repository.ensure_worktree(&WorktreeSpec { place, branch, base: None, found }).unwrap();
         let workspace = Workspace::Worktree {
             dir: made.path.clone(),
             branch: made.branch,

@@ -11,6 +11,7 @@ use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::usage::UsageSum;
 use teamster_protocol::store::file::LogRecord;
+use teamster_protocol::wire::api::BaseStanding;
 
 use super::places::NewPlaceCause;
 use super::tally::TaskTally;
@@ -49,6 +50,8 @@ pub enum RunEvent {
         #[serde(default, skip_serializing_if = "NewPlaceCause::is_wanted")]
         new_place: NewPlaceCause,
     },
+    /// A member works in a worktree that it had before, which was moved to the base of the run or lacks a part of it.
+    WorktreeFound { member: MemberName, base: BaseStanding },
     /// The tasks of the run are on the board.
     Listed { tasks: Vec<ListedTask> },
     /// A member took a task.

@@ -12,10 +12,11 @@ use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{AgentName, MemberName, Role};
 use teamster_protocol::model::roster::{Member, MemberPresence, Roster, StallPolicy, Workspace};
 use teamster_protocol::team::TeamView;
-use teamster_protocol::wire::api::WorkspaceRequest;
+use teamster_protocol::wire::api::{BaseStanding, WorkspaceRequest};
 
 use super::RunLeftover;
 use super::crew::CrewMember;
+use crate::git::Repository;
 use crate::ops::agents::{ChosenAgent, WantedAgent};
 use crate::ops::config::Config;
 use crate::ops::error::OpsError;
@@ -144,6 +145,35 @@ impl<'a> CrewPlaces<'a> {
         };
         new.agent.must_be_installed()?;
         Ok(CrewPlaces { config, leftover, wish: agent, new, new_cause, before })
+    }
+
+    /// Those of these members, who run and so are not moved, whose worktrees lack a part of the base of the run. Refused if
+    /// that base was given. Asks git.
+    pub(super) fn lacking(
+        &self,
+        roster: &Roster,
+        there: &[MemberName],
+    ) -> Result<Vec<(MemberName, BaseStanding)>, RunError> {
+        let WorkspaceRequest::Worktree { repository, base, .. } = &self.new.workspace else { return Ok(Vec::new()) };
+        let mut lacking = Vec::new();
+        for name in there {
+            let branch = roster.member(name).ok().and_then(|member| member.spec.workspace.branch());
+            let Some(branch) = branch else { continue };
+            let commits = Repository::discover(repository).and_then(|found| found.lacks(branch, base.as_deref()));
+            let commits = commits.map_err(|error| RunError::Place { what: error.to_string(), hint: error.hint() })?;
+            match (commits, base) {
+                (0, _) => {}
+                (commits, None) => lacking.push((name.clone(), BaseStanding::Behind { commits: commits as u64 })),
+                (commits, Some(base)) => {
+                    let plural = if commits == 1 { "" } else { "s" };
+                    return Err(RunError::Place {
+                        what: format!("{name} runs already, and its worktree lacks {commits} commit{plural} of {base}"),
+                        hint: Some(format!("let it end first, so that it begins anew: teamster shutdown {name}")),
+                    });
+                }
+            }
+        }
+        Ok(lacking)
     }
 
     /// Why those of these members that are new get their kind of place.

@@ -73,11 +73,12 @@ fn crew(preview: &RunPreview) -> String {
         };
         let names: Vec<String> = members.iter().copied().map(name).collect();
         let place = match &members[0].workspace {
-            WorkspaceRequest::Worktree { .. } if members[0].worktree.is_some() => {
-                "each in the worktree that it had".to_owned()
+            WorkspaceRequest::Worktree { base, .. } if members[0].worktree.is_some() => {
+                let base = base.as_deref().unwrap_or("HEAD");
+                format!("each in the worktree that it had, at {base} if it holds no work")
             }
             WorkspaceRequest::Shared { dir } => format!("in {}", dir.display()),
-            WorkspaceRequest::Worktree { repository, base } => {
+            WorkspaceRequest::Worktree { repository, base, .. } => {
                 let base = base.as_deref().unwrap_or("HEAD");
                 format!("each in a worktree of {} from {base}", repository.display())
             }
@@ -92,6 +93,7 @@ fn crew(preview: &RunPreview) -> String {
 mod tests {
     use teamster_protocol::model::id::TaskId;
     use teamster_protocol::model::task::TaskWork;
+    use teamster_protocol::wire::api::WorktreeFound;
 
     use super::*;
 
@@ -116,7 +118,11 @@ mod tests {
             name: name.parse().expect("a name"),
             role: role.map(|role| role.parse().expect("a name")),
             agent: "shell".parse().expect("a name"),
-            workspace: WorkspaceRequest::Worktree { repository: "/src/tool".into(), base: None },
+            workspace: WorkspaceRequest::Worktree {
+                repository: "/src/tool".into(),
+                base: None,
+                found: WorktreeFound::GoesToBase,
+            },
             worktree: None,
         }
     }

@@ -15,6 +15,7 @@ use teamster_protocol::model::task::ReleaseWhy;
 use super::summary::last_line;
 use crate::front::cli::print::{PanelActivity, PanelBar, PanelRow, ProgressPanel, RedrawnLines, TextTone};
 use crate::front::cli::print::{clock, harmless, humane, paint, remark, say, shorten};
+use crate::front::cli::spawn::base_note;
 use crate::front::cli::task_text::numbers;
 use crate::ops::approvals::ways_to_answer;
 use crate::ops::run::{NewPlaceCause, RunEvent, RunNews, RunReport, StopCause, TaskTally, short_name};
@@ -146,7 +147,8 @@ impl ShownRun {
             RunEvent::Answered { question, .. } | RunEvent::QuestionLost { question } => {
                 self.asking.remove(question);
             }
-            RunEvent::Claimed { .. }
+            RunEvent::WorktreeFound { .. }
+            | RunEvent::Claimed { .. }
             | RunEvent::Completed { .. }
             | RunEvent::Failed { .. }
             | RunEvent::Released { .. }
@@ -232,6 +234,9 @@ fn line_of(report: &RunReport, titles: &BTreeMap<TaskId, String>) -> Option<Stri
                 NewPlaceCause::Wanted => "",
             };
             format!("{} for {workers}{there}{place}", count(*tasks, "task"))
+        }
+        RunEvent::WorktreeFound { member, base } => {
+            format!("{} goes on in its worktree{}", paint(TextTone::Name, member.as_str()), base_note(base))
         }
         RunEvent::Claimed { task, member, .. } => of_task(member, TextTone::Plain, "began", *task),
         RunEvent::Completed { task, member, duration_ms, .. } => {
