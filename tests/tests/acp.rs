@@ -68,7 +68,12 @@ async fn an_agent_that_can_not_start_ends_its_worker_with_the_reason_and_leaves_
         let mut bench = bench;
         bench.team.refresh(|_| ()).unwrap();
         let left = bench.team.members().unwrap().remove(0).left;
-        assert!(matches!(&left, Some(WorkerEnd::AgentGone { reason }) if reason.starts_with(why)), "{words}: {left:?}");
+        let reason = match &left {
+            Some(WorkerEnd::ProviderRefused { reason }) if words == "login" => reason,
+            Some(WorkerEnd::AgentGone { reason }) if words != "login" => reason,
+            other => panic!("{words}: {other:?}"),
+        };
+        assert!(reason.starts_with(why), "{words}: {reason}");
         assert_eq!(processes_in(bench.root.path()), Vec::<PathBuf>::new(), "{words}");
     }
 }
@@ -78,7 +83,7 @@ async fn a_leader_is_told_why_an_agent_can_not_start() {
     for (words, why) in [
         ("die", "its agent is gone: the agent ended: exit status 9"),
         ("version-2", "its agent is gone: the agent speaks version 2"),
-        ("login", "its agent is gone: the agent wants a login first"),
+        ("login", "its provider serves it no more: the agent wants a login first"),
     ] {
         let bench = Bench::new();
         let (alice, peer) = bench::link(worker(&bench, words, &[]), 60_000);

@@ -276,7 +276,13 @@ impl WorkerCore {
             WorkerEvent::SessionNamed(session) => self.keep_session(session),
             WorkerEvent::SteeringTold(ability) => self.settings.abilities.steering = ability,
             WorkerEvent::NoResumeTold => self.settings.abilities.resume = AgentAbility::No,
-            WorkerEvent::AgentGone { reason } => self.agent_gone(now_ms, reason),
+            WorkerEvent::AgentGone { reason } => {
+                self.agent_gone(now_ms, reason.clone(), WorkerEnd::AgentGone { reason });
+            }
+            // A new life of the worker would meet the same.
+            WorkerEvent::AgentRefused { reason } => {
+                self.agent_gone(now_ms, reason.clone(), WorkerEnd::ProviderRefused { reason });
+            }
             WorkerEvent::Called { call, what } => self.called(now_ms, call, what),
             WorkerEvent::MailArrived(messages) => self.take_mail(now_ms, messages),
             WorkerEvent::Rang => self.look(),

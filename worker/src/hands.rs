@@ -162,6 +162,7 @@ impl WorkerHands {
             AgentNews::Broken { reason } | AgentNews::Exited(AgentExit::Died { reason }) => {
                 return Some(WorkerEvent::AgentGone { reason });
             }
+            AgentNews::Exited(AgentExit::Refused { reason }) => return Some(WorkerEvent::AgentRefused { reason }),
         }
         None
     }

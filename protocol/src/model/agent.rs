@@ -76,6 +76,11 @@ pub enum AgentExit {
         /// The cause, in one line.
         reason: String,
     },
+    /// The program can not begin before somebody gives it a login or a key: a new life of it would meet the same.
+    Refused {
+        /// What is missing, in one line.
+        reason: String,
+    },
 }
 
 /// An agent's own name for its conversation, by which a later life of the agent goes on with it.

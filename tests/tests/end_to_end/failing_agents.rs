@@ -10,19 +10,30 @@ use teamster_tests::team::Team;
 
 #[test]
 fn an_agent_that_can_not_start_says_why_at_spawn_and_afterwards() {
-    for (words, why) in [
-        ("die", "the agent ended: exit status 9"),
-        ("version-2", "the agent speaks version 2 of the Agent Client Protocol, and not 1"),
-        ("login", "the agent wants a login first (Authentication required): Log in: run `agent login`"),
+    for (words, how, fact, why) in [
+        ("die", "its agent is gone", "died", "the agent ended: exit status 9"),
+        (
+            "version-2",
+            "its agent is gone",
+            "died",
+            "the agent speaks version 2 of the Agent Client Protocol, and not 1",
+        ),
+        (
+            "login",
+            "its provider serves it no more",
+            "provider_refused",
+            "the agent wants a login first (Authentication required): Log in: run `agent login`",
+        ),
     ] {
         let team = Team::new();
         let mut up = team.command("up --detach");
         up.env("TEAMSTER_ACP_AGENT", format!("{} {words}", env!("CARGO_BIN_EXE_acp-agent")));
         assert_eq!(team.start_command(up).ends().code, Some(0));
         let said = team.fails(1, "spawn alice --agent acp --start at-once");
-        assert!(said.starts_with(&format!("error: cannot spawn alice: its agent is gone: {why}")), "{words}: {said}");
+        assert!(said.starts_with(&format!("error: cannot spawn alice: {how}: {why}")), "{words}: {said}");
         // The refusal is told as soon as it is known, and written down when nothing of the worker is left.
-        team.until_event(&format!("{{\"died\":{{\"reason\":\"its agent is gone: {why}"));
+        let told = if fact == "died" { format!("{how}: {why}") } else { why.to_owned() };
+        team.until_event(&format!("{{\"{fact}\":{{\"reason\":\"{told}"));
         for later in ["why alice", "list --all --json"] {
             let said = team.ok(later);
             assert!(said.contains(why), "{words}: {later}: {said}");
@@ -34,7 +45,7 @@ fn an_agent_that_can_not_start_says_why_at_spawn_and_afterwards() {
 fn a_member_is_spawned_asleep_and_one_whose_agent_does_not_start_is_given_up_with_its_task_unharmed() {
     let team = Team::new();
     let mut up = team.command("up --detach");
-    up.env("TEAMSTER_ACP_AGENT", format!("{} login", env!("CARGO_BIN_EXE_acp-agent")));
+    up.env("TEAMSTER_ACP_AGENT", format!("{} version-2", env!("CARGO_BIN_EXE_acp-agent")));
     assert_eq!(team.start_command(up).ends().code, Some(0));
     team.ok("spawn alice --agent acp");
     assert_eq!(team.state("alice"), "asleep");
@@ -46,10 +57,26 @@ fn a_member_is_spawned_asleep_and_one_whose_agent_does_not_start_is_given_up_wit
     team.ok("task add --to alice review it");
     team.until_event("given_up");
     let why = team.ok("why alice");
-    assert!(why.contains("the agent wants a login first"), "{why}");
+    assert!(why.contains("the agent speaks version 2"), "{why}");
     assert_eq!(team.standing(1), "pending");
     // The lives after the first start their agent at once, and take no task.
     assert_eq!(team.task(1)["attempts"].as_array().unwrap().len(), 1, "{}", team.task(1));
+}
+
+#[test]
+fn a_member_whose_agent_wants_a_login_leaves_at_once_and_is_not_started_again_and_again() {
+    let team = Team::new();
+    let mut up = team.command("up --detach");
+    up.env("TEAMSTER_ACP_AGENT", format!("{} login", env!("CARGO_BIN_EXE_acp-agent")));
+    assert_eq!(team.start_command(up).ends().code, Some(0));
+    team.ok("spawn alice --agent acp");
+    team.ok("task add --to alice review it");
+    team.until_event("provider_refused");
+    let why = team.ok("why alice");
+    assert!(why.contains("the agent wants a login first"), "{why}");
+    assert!(why.contains("run `agent login`; once that is mended, spawn it again"), "{why}");
+    assert_eq!((team.state("alice").as_str(), team.standing(1).as_str()), ("left", "pending"));
+    assert!(!team.ok("events").contains("it is started again"), "once is enough");
 }
 
 #[test]

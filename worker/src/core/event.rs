@@ -128,6 +128,11 @@ pub enum WorkerEvent {
         /// The agent's failure, in one line.
         reason: String,
     },
+    /// The agent can not begin before somebody gives it a login or a key.
+    AgentRefused {
+        /// What is missing, in one line.
+        reason: String,
+    },
     /// The leader called.
     Called {
         /// The name by which the answer finds the call.

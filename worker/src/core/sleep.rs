@@ -129,8 +129,9 @@ impl WorkerCore {
         }
     }
 
-    /// The agent is gone: it has fallen asleep, or could not be woken, or ended by itself.
-    pub(super) fn agent_gone(&mut self, now_ms: u64, reason: String) {
+    /// The agent is gone: it has fallen asleep, or could not be woken, or ended by itself. The worker ends so, unless the agent
+    /// was to end.
+    pub(super) fn agent_gone(&mut self, now_ms: u64, reason: String, how: WorkerEnd) {
         if self.agent == AgentSleep::FallingAsleep {
             // It was to end, and has, as far as it could.
             self.trouble(reason);
@@ -138,7 +139,6 @@ impl WorkerCore {
         }
         let is_held = self.is_held();
         self.agent = AgentSleep::Awake;
-        let how = WorkerEnd::AgentGone { reason: reason.clone() };
         self.leave.get_or_insert(LeaveReason { how, approve: None });
         if is_held {
             // The agent never heard of it.

@@ -130,7 +130,7 @@ impl AcpDialect {
         match (request, outcome) {
             (AcpRequest::Introduce, Ok(answer)) => self.introduced(answer),
             (AcpRequest::Introduce, Err(why)) if is_login_required(&why) => {
-                Err(NonsenseSaid::new(login_words(&words_of(&why), &self.logins)))
+                Err(NonsenseSaid::login_wanted(login_words(&words_of(&why), &self.logins)))
             }
             (AcpRequest::Introduce, Err(why)) => {
                 Err(NonsenseSaid::new(format!("the agent refused initialize: {}", words_of(&why))))

@@ -33,8 +33,8 @@ use self::wire::{AnswerPiece, PiLine, PiMessage, StopReason, UiRequest};
 use super::lines::{AgentDialect, DialectStep, NonsenseSaid, receipt, tell};
 use super::narration::TurnNarration;
 use super::provider::{
-    NOTHING_DONE, ProviderWait, begins_with_bad_request, begins_with_unavailable, says_context_full, says_no_credit,
-    says_refusal, says_unavailable,
+    NOTHING_DONE, ProviderWait, begins_with_bad_request, begins_with_unavailable, says_any, says_context_full,
+    says_no_credit, says_refusal, says_unavailable,
 };
 use super::slash::never_a_command;
 use super::title::{one_line, tool_title};
@@ -146,6 +146,14 @@ impl PiDialect {
             }
             (PiCommand::Greet, Some(why)) => Err(NonsenseSaid::new(format!("pi does not start: {why}"))),
             (PiCommand::Prompt(id), None) => Ok(vec![receipt(id, ReceiptState::Delivered)]),
+            (PiCommand::Prompt(_), Some(why)) if says_any(&why, &["no api key", "/login"]) => {
+                let (why, _) = why.split_once(" See: ").unwrap_or((&why, ""));
+                let reason = format!(
+                    "{why} Start pi once and say /login, or set the variable of its provider, such as \
+                     ANTHROPIC_API_KEY"
+                );
+                Ok(self.end_turn(TurnEnd::Failed { reason, fault: AgentFault::Provider }))
+            }
             (PiCommand::Prompt(_), Some(why)) => Ok(self.end_turn(TurnEnd::Failed {
                 reason: format!("pi refused the prompt: {why}"),
                 fault: AgentFault::Agent,

@@ -32,14 +32,18 @@ pub(super) fn tool_title(tool: &str, args: &Value) -> String {
 
 /// The arguments of a tool call as a person reads them: each on a line of its own, and one of several lines below its name.
 pub(super) fn readable_args(args: &Value) -> String {
-    let mut text = match args {
+    bounded_detail(match args {
         Value::Object(args) => {
             args.iter().map(|(name, value)| readable_arg(name, value)).collect::<Vec<_>>().join("\n")
         }
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) => args.to_string(),
-    };
+    })
+}
+
+/// The beginning of a text that shows what a tool is to do, with a mark if something is missing.
+pub(super) fn bounded_detail(mut text: String) -> String {
     let cut = text.floor_char_boundary(DETAIL_BYTES_MAX);
     if cut < text.len() {
         let missing_bytes = text.len() - cut;

@@ -119,7 +119,7 @@ impl AcpDialect {
     pub(super) fn not_opened(&mut self, way: SessionWay, why: &RpcRefusal) -> Result<Vec<DialectStep>, NonsenseSaid> {
         let words = words_of(why);
         if is_login_required(why) {
-            return Err(NonsenseSaid::new(login_words(&words, &self.logins)));
+            return Err(NonsenseSaid::login_wanted(login_words(&words, &self.logins)));
         }
         if way == SessionWay::Resume && self.can_load {
             return Ok(vec![self.open_session(SessionWay::Load)]);

@@ -384,7 +384,7 @@ fn asking() -> AcpDialect {
         question: QuestionId("q1".to_owned()),
         tool: "bash".to_owned(),
         title: "bash touch z1".to_owned(),
-        detail: "{\n  \"command\": \"touch z1\"\n}".to_owned(),
+        detail: "command: touch z1".to_owned(),
         subject: "touch z1".to_owned(),
     };
     let call = AgentNews::ToolCall { id: "c1".to_owned(), title: question.title.clone(), state: ToolState::Running };

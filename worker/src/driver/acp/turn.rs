@@ -10,14 +10,11 @@ use teamster_protocol::model::usage::TokenUsage;
 
 use super::wire::{ToolCallTold, text_of};
 use crate::driver::provider::NOTHING_DONE;
-use crate::driver::title::{one_line, subject_of, tool_title};
+use crate::driver::title::{bounded_detail, one_line, readable_args, subject_of, tool_title};
 use crate::driver::{AgentNews, TextTail};
 
 /// The number of tool calls of one turn whose titles are kept. A turn that has more loses the titles of earlier ones.
 const CALLS_KEPT_MAX: usize = 512;
-
-/// The longest text that shows a tool's arguments, in characters.
-const DETAIL_CHARS_MAX: usize = 4_000;
 
 /// The turn that runs.
 #[derive(Debug)]
@@ -318,15 +315,9 @@ impl AcpToolCall {
             }
         }
         if parts.is_empty() {
-            let input = self.input.as_ref().filter(|input| input.as_object().is_none_or(|input| !input.is_empty()));
-            parts.extend(input.and_then(|input| serde_json::to_string_pretty(input).ok()));
+            parts.extend(self.input.as_ref().map(readable_args));
         }
-        let mut detail = parts.join("\n").trim_end().to_owned();
-        if let Some((cut, _)) = detail.char_indices().nth(DETAIL_CHARS_MAX) {
-            detail.truncate(cut);
-            detail.push('…');
-        }
-        detail
+        bounded_detail(parts.join("\n").trim_end().to_owned())
     }
 }
 

@@ -132,7 +132,7 @@ impl CodexDialect {
     pub(super) fn account_read(&mut self, answer: Value) -> Result<Vec<DialectStep>, NonsenseSaid> {
         let account: AccountRead = understood(answer, "account/read")?;
         if account.lacks_login() {
-            return Err(NonsenseSaid::new(format!("codex wants a login first: {LOGIN}")));
+            return Err(NonsenseSaid::login_wanted(format!("codex wants a login first: {LOGIN}")));
         }
         let params = json!({"cwd": self.wish.workspace});
         Ok(vec![self.request(CodexRequest::ReadConfig, "config/read", params)])

@@ -149,8 +149,9 @@ impl<D: AgentDialect> LineActor<D> {
 
     /// Runs until the program is gone.
     pub(super) async fn run(mut self) {
-        let reason = match self.live().await {
-            Ok(reason) | Err(NonsenseSaid { reason }) => reason,
+        let (reason, fault) = match self.live().await {
+            Ok(reason) => (reason, AgentFault::Agent),
+            Err(NonsenseSaid { reason, fault }) => (reason, fault),
         };
         self.input = None;
         if let Err(left) = self.keeper.end_group(&mut self.program, self.setup.term_grace).await {
@@ -167,15 +168,16 @@ impl<D: AgentDialect> LineActor<D> {
             let result = std::mem::take(&mut self.said).into_result();
             let end = match wish {
                 LineWish::Close => TurnEnd::Aborted,
-                LineWish::GoOn | LineWish::Abort => {
-                    TurnEnd::Failed { reason: reason.clone(), fault: AgentFault::Agent }
-                }
+                LineWish::GoOn | LineWish::Abort => TurnEnd::Failed { reason: reason.clone(), fault },
             };
             self.tell(AgentNews::TurnEnded { end, result }).await;
         }
         let exit = match wish {
             LineWish::Close => AgentExit::Closed,
-            LineWish::GoOn | LineWish::Abort => AgentExit::Died { reason },
+            LineWish::GoOn | LineWish::Abort => match fault {
+                AgentFault::Provider => AgentExit::Refused { reason },
+                AgentFault::Agent | AgentFault::Place | AgentFault::Prompt => AgentExit::Died { reason },
+            },
         };
         self.tell(AgentNews::Exited(exit)).await;
     }

@@ -2,7 +2,7 @@
 //! test it.
 
 use teamster_protocol::model::agent::preset::AgentAbilities;
-use teamster_protocol::model::agent::{Permission, QuestionId};
+use teamster_protocol::model::agent::{AgentFault, Permission, QuestionId};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
 use crate::driver::{AgentNews, AgentSteer};
@@ -73,17 +73,24 @@ pub(in crate::driver) fn receipt(text: TextId, state: ReceiptState) -> DialectSt
 pub struct NonsenseSaid {
     /// The reason in one line, for people.
     pub reason: String,
+    /// Whose fault that is: the agent's, or the provider's, if it wants a login or a key first.
+    pub fault: AgentFault,
 }
 
 impl NonsenseSaid {
     /// For this reason.
     pub fn new(reason: impl Into<String>) -> NonsenseSaid {
-        NonsenseSaid { reason: reason.into() }
+        NonsenseSaid { reason: reason.into(), fault: AgentFault::Agent }
+    }
+
+    /// For a login or a key that is missing.
+    pub fn login_wanted(reason: impl Into<String>) -> NonsenseSaid {
+        NonsenseSaid { reason: reason.into(), fault: AgentFault::Provider }
     }
 
     /// A line that can not be read.
     pub fn unread(line: &str, error: impl std::fmt::Display) -> NonsenseSaid {
         let shown: String = line.chars().take(80).collect();
-        NonsenseSaid { reason: format!("the agent said what is not understood: {error}: {shown}") }
+        NonsenseSaid::new(format!("the agent said what is not understood: {error}: {shown}"))
     }
 }

@@ -301,3 +301,23 @@ fn a_text_is_never_a_command_of_pi() {
     let taken = r#"{"type":"message_start","message":{"role":"user","content":"Message:\n/tmp/x is broken"}}"#;
     assert_eq!(told(&mut pi, taken), [is(1, ReceiptState::InContext)]);
 }
+
+#[test]
+fn a_key_that_is_missing_is_the_providers_fault_and_the_way_to_give_it_is_told() {
+    let mut pi = ready(0);
+    prompted(&mut pi, "go");
+    let why = r"No API key found for the selected model.\n\nUse /login to log into a provider via OAuth or API key. See:\n  /opt/pi/docs/providers.md";
+    let told = told(
+        &mut pi,
+        &format!(r#"{{"id":"t3","type":"response","command":"prompt","success":false,"error":"{why}"}}"#),
+    );
+    let Some(AgentNews::TurnEnded { end: TurnEnd::Failed { reason, fault: AgentFault::Provider }, .. }) = told.last()
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!(
+        reason,
+        "No API key found for the selected model. Use /login to log into a provider via OAuth or API key. \
+         Start pi once and say /login, or set the variable of its provider, such as ANTHROPIC_API_KEY"
+    );
+}
