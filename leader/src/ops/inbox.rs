@@ -1,10 +1,12 @@
 //! `inbox`: the mail of a mailbox. Reading marks nothing; the lead's mail is marked as read once a front has shown it.
 
 use serde::Serialize;
+use teamster_protocol::model::approval::QuestionName;
 use teamster_protocol::model::id::{Address, MessageId};
 use teamster_protocol::model::mail::{LetterState, Message, MessageBody};
 use teamster_protocol::team::{Inbox, TeamError, read_mail};
 
+use super::approvals::waiting_of;
 use super::error::OpsError;
 use super::session::Session;
 use crate::verb::Verb;
@@ -40,6 +42,9 @@ pub struct ShownMail {
     pub name: Address,
     /// The messages.
     pub messages: Vec<ShownMessage>,
+    /// The questions of agents that wait for an answer, if one of the messages is such a question and if that is known.
+    #[serde(skip)]
+    pub waiting: Option<Vec<QuestionName>>,
 }
 
 /// One message, as it is stored, and whether it was read before.
@@ -81,7 +86,15 @@ pub fn inbox(session: &Session, whose: Option<Address>, wanted: WantedMail) -> R
         }
         messages.push(ShownMessage { message, read });
     }
-    Ok(ShownMail { name, messages })
+    let asks = messages.iter().any(|shown| matches!(shown.message.body, MessageBody::PermissionAsked(_)));
+    // What is wrong with the roster or a transcript must not hide the mail.
+    let waiting = if asks { open_questions(session).ok() } else { None };
+    Ok(ShownMail { name, messages, waiting })
+}
+
+fn open_questions(session: &Session) -> Result<Vec<QuestionName>, OpsError> {
+    let view = session.view()?;
+    Ok(waiting_of(&view, &view.members()?)?.into_iter().map(|row| row.id).collect())
 }
 
 /// Marks the texts and the questions among shown messages as read, if they are the lead's and the lead is the caller: a member's mail is

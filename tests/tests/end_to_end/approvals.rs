@@ -115,6 +115,8 @@ fn a_question_is_seen_everywhere_and_what_is_answered_reaches_the_agent() {
         .filter(|it| it["read"] == false)
         .count();
     assert_eq!(unread, 0, "what was answered, or shown, is no news any more");
+    let mail = team.ok("inbox");
+    assert!(mail.contains("no answer is waited for any more") && !mail.contains("teamster approve"), "{mail}");
 }
 
 #[test]

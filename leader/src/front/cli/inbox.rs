@@ -1,6 +1,7 @@
 //! `teamster inbox`.
 
 use teamster_protocol::model::agent::Permission;
+use teamster_protocol::model::approval::QuestionLetter;
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::shutdown::ShutdownAnswer;
@@ -64,11 +65,22 @@ fn text(mail: &ShownMail, clock: &DayClock) -> String {
         let when = format!("{}{urgent}", clock.ago(message.sent_ms));
         let from = message.from.to_string();
         text.push_str(&format!("{mark} {}  {}\n", paint(tone, &from), paint(TextTone::Faint, &when)));
-        for line in harmless_lines(said(&message.body).trim_end()).lines() {
+        let words = match (&message.body, &mail.waiting) {
+            (MessageBody::PermissionAsked(letter), Some(waiting)) if !waiting.contains(&letter.question) => {
+                format!("{}\nno answer is waited for any more", question_text(letter))
+            }
+            (body, _) => said(body),
+        };
+        for line in harmless_lines(words.trim_end()).lines() {
             text.push_str(&format!("    {line}\n"));
         }
     }
     text
+}
+
+fn question_text(letter: &QuestionLetter) -> String {
+    let detail: String = detail_lines(&letter.detail).iter().map(|line| format!("\n  {line}")).collect();
+    format!("[asks for permission: {}]{detail}", show_controls(&letter.title))
 }
 
 /// The content of a message, in words.
@@ -88,9 +100,7 @@ pub(super) fn said(body: &MessageBody) -> String {
         MessageBody::AbortRequest { reason } if reason.is_empty() => "[stop]".to_owned(),
         MessageBody::AbortRequest { reason } => format!("[stop: {reason}]"),
         MessageBody::PermissionAsked(letter) => {
-            let detail: String = detail_lines(&letter.detail).iter().map(|line| format!("\n  {line}")).collect();
-            let title = show_controls(&letter.title);
-            format!("[asks for permission: {title}]{detail}\n{}", ways_to_answer(&letter.question))
+            format!("{}\n{}", question_text(letter), ways_to_answer(&letter.question))
         }
         MessageBody::PermissionReply { question, answer: Permission::Never { reason } } => {
             format!("[denies what was asked in entry {question}: {reason}]")
@@ -121,6 +131,7 @@ mod tests {
         let text_of = |text: &str| MessageBody::Text { text: text.to_owned() };
         let mail = ShownMail {
             name: Address::Lead,
+            waiting: None,
             messages: vec![
                 ShownMessage { message: message(1, "alice", text_of("done with the parser")), read: true },
                 ShownMessage { message: message(2, "bob", text_of("which branch?\n\u{1b}[2J")), read: false },
