@@ -26,6 +26,8 @@ pub const ABILITIES: &[Ability] = &[
     Ability { title: "usage", see: usage },
     Ability { title: "steer in a stream", see: steer_in_stream },
     Ability { title: "steer in a tool", see: steer_in_tool },
+    Ability { title: "`steer --now` in a stream", see: steer_now_in_stream },
+    Ability { title: "`steer --now` in a tool", see: steer_now_in_tool },
     Ability { title: "abort in a stream", see: abort_in_stream },
     Ability { title: "abort in a tool", see: abort_in_tool },
     Ability { title: "529 twice, then success", see: overloaded },
@@ -137,6 +139,42 @@ fn steer_with(
     let steered = stage.since(turn.mark).iter().find(|entry| entry["kind"] == "steered");
     let id = steered.and_then(|entry| entry["data"]["id"].as_str());
     Ok(Ok(id.ok_or("no line of the transcript is about the steer")?.to_owned()))
+}
+
+fn steer_now_in_stream(stage: &mut Stage) -> Outcome<String> {
+    let turn = stage.begin("[[stream n=40 ms=100 word=tuck]]")?;
+    stage.until("the answer streams", |stage| stage.text_since(turn.mark).contains("tuck3"))?;
+    steer_now(stage, turn, "now-in-stream")
+}
+
+fn steer_now_in_tool(stage: &mut Stage) -> Outcome<String> {
+    let file = format!("interrupted-tool-{}-{}", stage.row.name, process::id());
+    // The model follows the script of the prompt once more, as the agent is told again what it was asked.
+    let tool = format!("test -e {file} || {{ touch {file}; exec tail -f {file}; }}");
+    let turn = stage.begin(&format!("[[bash cmd=\"{tool}\"]][[say text=tool-over]]"))?;
+    stage.until("the tool runs", |_| is_followed(&file))?;
+    let seen = steer_now(stage, turn, "now-in-tool")?;
+    stage.until("the tool's command ends", |_| !is_followed(&file))?;
+    Ok(seen)
+}
+
+/// Interrupts the turn that runs with a text, which must be answered in that turn and in the one attempt at its task.
+fn steer_now(stage: &mut Stage, turn: StageTurn, word: &str) -> Outcome<String> {
+    let said = stage.say(&["steer", &stage.name(), "--now", &format!("[[say text={word}]]")])?;
+    if said["haste"] != "interrupted" {
+        return Err(format!("it is not interrupted: {said}").into());
+    }
+    stage.until("the model answers the steer", |stage| stage.text_since(turn.mark).contains(word))?;
+    let turns_before = turns_before(stage, turn, word);
+    stage.complete(turn)?;
+    idle(stage, turn.mark)?;
+    let shown = stage.say(&["task", "show", &turn.task.to_string()])?;
+    let attempts = shown["attempts"].as_array().map_or(0, Vec::len);
+    if (turns_before, attempts) != (0, 1) {
+        return Err(format!("it took {attempts} attempts, and {turns_before} turns ended before the answer").into());
+    }
+    let id = said["text"].as_str().ok_or("the steer has no id")?;
+    Ok(format!("goes on with it: {}", receipts(stage, turn, id)))
 }
 
 /// Waits until the last thing that the transcript tells is that the member waits.
