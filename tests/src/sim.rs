@@ -138,6 +138,7 @@ impl Sim {
             crash_one_in: if chance.one_in(2) { 60 } else { 0 },
             disk_fills: chance.one_in(3),
             freezes: chance.one_in(3),
+            is_tight: chance.one_in(4),
         };
         let roles: Vec<Role> = ["reviewer", "tester"].iter().map(|role| role.parse().expect("it is a name")).collect();
         let member = |index: usize, chance: &mut Chance| Member {
@@ -338,7 +339,8 @@ impl Sim {
     fn calm(&mut self) {
         self.world.say(|| "from here on the team is left alone".to_owned());
         self.calm_since_ms = Some(self.world.now_ms);
-        self.world.weather = Weather { ring_lost_one_in: 0, crash_one_in: 0, disk_fills: false, freezes: false };
+        self.world.weather =
+            Weather { ring_lost_one_in: 0, crash_one_in: 0, disk_fills: false, freezes: false, is_tight: false };
         self.world.disk_full = false;
         for index in 0..self.members.len() {
             if self.members[index].worker.is_some() {

@@ -80,6 +80,7 @@ impl Sim {
         let count = 1 + self.world.chance.below(5);
         let first = self.world.board.next_id().0;
         let mut tasks = Vec::new();
+        let is_tight = self.world.weather.is_tight;
         for _ in 0..count {
             let chance = &mut self.world.chance;
             let mut task = NewTask::new(any_work(chance, "do it"));
@@ -89,6 +90,9 @@ impl Sim {
             task.to = chance.one_in(6).then(|| self.members[chance.index(self.members.len())].who.name.clone());
             task.timeout_ms = chance.one_in(5).then(|| 1 + chance.below(3_000));
             task.budget = any_budget(chance);
+            if is_tight && chance.one_in(2) {
+                task.budget.max_time_ms = NonZeroU64::new(1 + chance.below(2_000));
+            }
             task.max_attempts = 1 + chance.below(3) as u32;
             while chance.one_in(3) {
                 task.after.push(TaskId(1 + chance.below(u64::from(first) + count) as u32));

@@ -34,6 +34,8 @@ pub(super) struct SimAgent {
     questions: Vec<QuestionId>,
     /// The turns in a row that its provider had no room for.
     without_room: u32,
+    /// The tokens that it has read for its prompt.
+    used: u64,
 }
 
 #[derive(Debug)]
@@ -87,6 +89,7 @@ impl SimAgent {
             queue: Vec::new(),
             questions: Vec::new(),
             without_room: 0,
+            used: 0,
         }
     }
 
@@ -121,13 +124,13 @@ impl SimAgent {
             news.push(receipt(TextId::prompt_of(number), told.clone()));
         }
         if self.prompts == PromptKind::Conversation && world.chance.one_in(2) {
-            let usage = TokenUsage { input: world.chance.below(100), output: 1, ..TokenUsage::default() };
-            news.push(WorkerEvent::Used(usage));
+            news.push(self.tell_use(world));
         }
         let ends = match world.chance.below(14) {
             0 => AgentTurnEnd::Plain(TurnEnd::failed("exit status 1")),
             1 if world.chance.one_in(5) => AgentTurnEnd::Plain(TurnEnd::Aborted),
             2 if self.prompts == PromptKind::Conversation => AgentTurnEnd::Limited,
+            4..=6 if self.prompts == PromptKind::Conversation && world.weather.is_tight => AgentTurnEnd::Limited,
             // Never so often in a row that the worker gives it up.
             3 if self.prompts == PromptKind::Conversation && self.without_room < PROVIDER_TRIES_MAX - 1 => {
                 AgentTurnEnd::Unavailable
@@ -169,6 +172,12 @@ impl SimAgent {
     pub(super) fn waits(&self) -> bool {
         let waits = matches!(&self.standing, AgentStanding::Turn(turn) if turn.waits_for_answers && !turn.is_aborted);
         waits && !self.questions.is_empty()
+    }
+
+    /// Tells what the prompt has used so far.
+    fn tell_use(&mut self, world: &mut World) -> WorkerEvent {
+        self.used += world.chance.below(60);
+        WorkerEvent::Used(TokenUsage { input: self.used, output: 1, ..TokenUsage::default() })
     }
 
     /// Takes a steer, or not.
@@ -265,6 +274,10 @@ impl SimAgent {
                 TurnEnd::Failed { reason, fault: AgentFault::Provider }
             }
         };
+        if self.prompts == PromptKind::Conversation && world.chance.one_in(3) {
+            news.insert(0, self.tell_use(world));
+        }
+        self.used = 0;
         let is_put_off = matches!(turn.ends, AgentTurnEnd::Limited | AgentTurnEnd::Unavailable);
         let ran = matches!(&end, TurnEnd::Completed | TurnEnd::Failed { fault: AgentFault::Prompt, .. });
         for (text, state) in std::mem::take(&mut self.steers) {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use teamster_protocol::model::agent::TurnEnd;
+use teamster_protocol::model::agent::{AgentFault, TurnEnd};
 use teamster_protocol::model::id::{MemberName, MessageId};
 use teamster_protocol::model::last_turn::LastTurn;
 use teamster_protocol::model::notice::{TranscriptEntry, TranscriptText};
@@ -16,23 +16,43 @@ struct SimTranscript {
     entries: Vec<TranscriptEntry>,
     /// The prompts of which nobody has said what became of them.
     prompts: BTreeSet<TextId>,
-    /// The steers that the worker or its agent keeps for a later turn.
-    kept: BTreeSet<TextId>,
+    /// The texts that the worker or its agent kept for later, and whether the agent has had each since.
+    kept: BTreeMap<TextId, AgentHad>,
 }
 
 impl SimTranscript {
+    /// What the agent had of a turn that is stopped stays as it was told; that its task's time or budget is over is told as the
+    /// failure of its prompt.
+    fn turn_ended(&mut self, end: &TurnEnd) {
+        match end {
+            TurnEnd::Aborted => {
+                self.prompts.clear();
+                self.kept.retain(|_, had| *had == AgentHad::No);
+            }
+            TurnEnd::Failed { fault: AgentFault::Prompt, .. } => self.kept.retain(|_, had| *had == AgentHad::No),
+            TurnEnd::Failed { .. } | TurnEnd::NotBegun { .. } | TurnEnd::Completed => {}
+        }
+    }
+
     /// A worker that dies while it names what is kept, right after the begin of a turn, leaves the rest of that unnamed.
     fn excuse_unnamed(&mut self) {
         let mut named = BTreeSet::new();
         for entry in &self.entries {
             match &entry.what {
-                TranscriptText::TurnStarted { .. } => {}
+                TranscriptText::TurnStarted { texts, .. } => named.extend(texts.iter().copied()),
                 TranscriptText::Receipt { text, state: ReceiptState::Queued } => drop(named.insert(*text)),
                 _ => return,
             }
         }
-        self.kept.retain(|text| named.contains(text));
+        self.kept.retain(|text, _| named.contains(text));
     }
+}
+
+/// Whether an agent has had a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AgentHad {
+    Yes,
+    No,
 }
 
 /// The transcripts of all members.
@@ -51,15 +71,16 @@ impl SimTranscripts {
         match &what {
             TranscriptText::TurnStarted { .. } => transcript.entries.clear(),
             TranscriptText::Receipt { text: text @ TextId::InTurn { .. }, state: ReceiptState::Queued } => {
-                transcript.kept.insert(*text);
+                transcript.kept.entry(*text).or_insert(AgentHad::No);
             }
-            TranscriptText::Receipt { text, state } => {
+            TranscriptText::Receipt { text, state } if state.is_last() => {
                 transcript.kept.remove(text);
-                if state.is_last() {
-                    transcript.prompts.remove(text);
-                }
+                transcript.prompts.remove(text);
             }
-            TranscriptText::TurnEnded { end: TurnEnd::Aborted, .. } => transcript.prompts.clear(),
+            TranscriptText::Receipt { text, state } if state.is_delivered() => {
+                transcript.kept.entry(*text).and_modify(|had| *had = AgentHad::Yes);
+            }
+            TranscriptText::TurnEnded { end, .. } => transcript.turn_ended(end),
             _ => {}
         }
         transcript.entries.push(TranscriptEntry { seq: 1, at_ms, what });
@@ -91,7 +112,10 @@ impl SimTranscripts {
 
     /// The prompts and the kept steers of a member that nobody answers, and of which nobody has said so.
     pub(super) fn vanished(&self, name: &MemberName) -> Vec<TextId> {
-        let texts = |transcript: &SimTranscript| transcript.prompts.union(&transcript.kept).copied().collect();
+        let texts = |transcript: &SimTranscript| {
+            let kept = transcript.kept.keys().filter(|text| !transcript.prompts.contains(text));
+            transcript.prompts.iter().chain(kept).copied().collect()
+        };
         self.0.get(name).map(texts).unwrap_or_default()
     }
 }

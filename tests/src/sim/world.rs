@@ -32,6 +32,8 @@ pub(super) struct Weather {
     pub(super) disk_fills: bool,
     /// Whether workers hang now and then.
     pub(super) freezes: bool,
+    /// Whether limits of providers and of budgets are reached often.
+    pub(super) is_tight: bool,
 }
 
 /// Something that is to happen at a time.

@@ -357,6 +357,12 @@ impl Worker {
             1 | 2 => world.chance.below(2_000),
             _ => world.chance.below(20_000),
         };
+        // It ends in the very moment in which the time of the task's budget is over.
+        let budget_ms = task.and_then(|(id, _)| Some(world.asked_for[&id].budget.max_time_ms?.get()));
+        let takes_ms = match budget_ms {
+            Some(budget_ms) if world.weather.is_tight && world.chance.one_in(2) => budget_ms,
+            Some(_) | None => takes_ms,
+        };
         let life_of_agent = self.life.clone();
         self.news.extend(self.agent.begin(world, &life_of_agent, number, task, mail));
         world.later(takes_ms, Due::TurnEnds(index, life, number));
