@@ -107,13 +107,17 @@ fn every_time_is_in_the_list_of_limits() {
     let mut files = product_files();
     files.retain(|file| !shown(file).starts_with("protocol/src/model/limits"));
     assert_nobody(&files, |line| line.contains("const ") && line.contains(": Duration"), "a time of its own");
-    let is_bare = |line: &str| {
-        line.match_indices("Duration::from_").any(|(at, _)| {
+    assert_only_listed(&files, is_bare_time, BARE_TIMES, "a time without a name");
+}
+
+/// Whether a time is made of a number that stands there.
+fn is_bare_time(line: &str) -> bool {
+    ["Duration::from_", "Duration::new("].iter().any(|make| {
+        line.match_indices(make).any(|(at, _)| {
             let argument = line[at..].split_once('(').map_or("", |(_, rest)| rest);
-            argument.starts_with(|first: char| first.is_ascii_digit())
+            argument.trim_start().starts_with(|first: char| first.is_ascii_digit())
         })
-    };
-    assert_only_listed(&files, is_bare, BARE_TIMES, "a time without a name");
+    })
 }
 
 /// Numbers of time that are no limits, each with its reason.
@@ -129,14 +133,7 @@ fn every_queue_has_a_bound_from_the_list_of_limits() {
     let mut limits = rust_files(&root().join("protocol/src/model/limits"));
     limits.push(root().join("protocol/src/model/limits.rs"));
     let limits: String = limits.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
-    let is_unbounded = |line: &str| {
-        let rooms = line.match_indices("channel(").filter(|(at, _)| !line[..*at].ends_with("watch::"));
-        rooms.map(|(at, begin)| line[at + begin.len()..].split(')').next().unwrap_or_default()).any(|room| {
-            // A call with an argument of another kind makes no queue.
-            let is_one_shot = line.contains("oneshot::channel()");
-            !is_one_shot && !limits.contains(&format!("pub const {room}: usize"))
-        })
-    };
+    let is_unbounded = |line: &str| is_unbounded_queue(line, &limits);
     assert_only_listed(&product_files(), is_unbounded, UNBOUNDED_QUEUES, "a queue without a bound from the limits");
 }
 
@@ -144,9 +141,22 @@ fn every_queue_has_a_bound_from_the_list_of_limits() {
 const UNBOUNDED_QUEUES: &[Exception] = &[
     ("leader/src/front/cli/interrupt.rs", "unbounded_channel()", "one for each signal that a person sends"),
     ("worker/src/life/links.rs", "unbounded_channel()", "one for each link that ends, and links have a limit"),
+    ("worker/src/driver/lines/write.rs", "unbounded_channel::<String>()", "the bytes that wait in it have a limit"),
     ("leader/src/ops/doctor/programs.rs", "channel()", "the one answer of a program"),
     ("leader/src/daemon/views.rs", "sync_channel(1)", "whether to look once more, which is yes or no"),
 ];
+
+/// Whether a queue is made whose room is not one of the limits. One that holds the newest value alone, or one value, is none.
+fn is_unbounded_queue(line: &str, limits: &str) -> bool {
+    line.match_indices("channel").any(|(at, word)| {
+        let (before, behind) = (&line[..at], &line[at + word.len()..]);
+        let of_types = behind.strip_prefix("::<").and_then(|types| types.split_once(">(")).map(|(_, room)| room);
+        let Some(room) = of_types.or_else(|| behind.strip_prefix('(')) else { return false };
+        let room = room.split(')').next().unwrap_or_default().trim();
+        let is_of_one = before.ends_with("watch::") || before.ends_with("oneshot::");
+        !is_of_one && !limits.contains(&format!("pub const {room}: usize"))
+    })
+}
 
 /// A bound that a second file needs is no detail of the first. What only people see, such as widths, is the front's.
 #[test]
@@ -194,22 +204,58 @@ fn processes_are_ended_by_one_ladder() {
         "worker/src/cell/outer.rs",
     ];
     files.retain(|file| !senders.contains(&&*shown(file)));
-    let words = ["start_kill(", "kill_on_drop(", "killpg(", "signal::kill(", "pidfd_send_signal(", " kill("];
-    let is_raw = |line: &str| {
-        let line = line.trim_start();
-        // A call of the leader is answered later, and a definition is none.
-        let is_child = line.contains(".kill()") && !line.contains(".kill().await");
-        is_child || (!line.contains("fn kill(") && words.iter().any(|word| line.contains(word)))
-    };
-    assert_only_listed(&files, is_raw, RAW_KILLS, "a signal that no ladder decides on");
+    assert_only_listed(&files, is_raw_kill, RAW_KILLS, "a signal that no ladder decides on");
     let own = ["protocol/src/host/process.rs", "worker/src/cell.rs", "worker/src/cell/outer.rs"];
     for file in product_files().into_iter().filter(|file| !own.contains(&&*shown(file))) {
         let text = fs::read_to_string(&file).unwrap();
-        assert!(
-            !product(&text).contains("Signal::SIGKILL"),
-            "{}: SIGKILL is sent by the kill ladder alone",
-            shown(&file)
-        );
+        assert!(!product(&text).contains("::SIGKILL"), "{}: SIGKILL is sent by the kill ladder alone", shown(&file));
+    }
+}
+
+/// Whether a process is sent a signal.
+fn is_raw_kill(line: &str) -> bool {
+    let words = [
+        "start_kill(",
+        "kill_on_drop(",
+        "killpg(",
+        "tgkill(",
+        "signal::kill(",
+        "libc::kill(",
+        "Command::new(\"kill\")",
+        "pidfd_send_signal(",
+        " kill(",
+    ];
+    let line = line.trim_start();
+    // A call of the leader is answered later, and a definition is none.
+    let is_child = line.contains(".kill()") && !line.contains(".kill().await");
+    let is_sent = line.starts_with("kill(") || words.iter().any(|word| line.contains(word));
+    is_child || (is_sent && !line.contains("fn kill("))
+}
+
+#[test]
+fn what_a_rule_refuses_is_seen_however_it_is_written() {
+    let limits = "pub const ROOM: usize = 64;";
+    let seen = |text: &str, bad: &dyn Fn(&str) -> bool| code_lines(text).iter().any(|(_, code)| bad(code));
+    for text in ["Duration::from_secs(5)", "Duration::new(5, 0)", "Duration::from_millis(\n    // Why.\n    300,\n)"] {
+        assert!(seen(text, &is_bare_time), "{text}");
+    }
+    assert!(!seen("Duration::from_millis(\n    grace_ms,\n)", &is_bare_time));
+    let is_unbounded = |line: &str| is_unbounded_queue(line, limits);
+    for text in
+        ["mpsc::channel(16)", "channel::<LeaderInput>(16)", "mpsc::channel::<Option<u8>>(\n    16,\n)", "channel()"]
+    {
+        assert!(seen(text, &is_unbounded), "{text}");
+    }
+    for text in ["channel(ROOM)", "mpsc::channel::<u8>(ROOM)", "oneshot::channel::<u8>()", "watch::channel(0)"] {
+        assert!(!seen(text, &is_unbounded), "{text}");
+    }
+    for text in
+        ["unsafe { libc::kill(pid, 9) };", "kill(pid, None)?;", "let sent = kill(pid, signal);", "child.kill()?;"]
+    {
+        assert!(seen(text, &is_raw_kill), "{text}");
+    }
+    for text in ["leader.kill().await", "fn kill(&self)", "// kill(pid)"] {
+        assert!(!seen(text, &is_raw_kill), "{text}");
     }
 }
 
@@ -487,17 +533,30 @@ fn assert_only_listed(files: &[PathBuf], bad: impl Fn(&str) -> bool, listed: &[E
     let mut used = BTreeSet::new();
     for file in files {
         let text = fs::read_to_string(file).unwrap();
-        for (number, line) in (1..).zip(product(&text).lines()) {
-            let code = line.split("//").next().unwrap_or_default();
-            if bad(code) {
+        for (number, code) in code_lines(product(&text)) {
+            if bad(&code) {
                 let excuse = listed.iter().find(|(place, part, _)| *place == shown(file) && code.contains(part));
-                let excuse = excuse.unwrap_or_else(|| panic!("{}:{number}: {what}: {}", shown(file), line.trim()));
+                let excuse = excuse.unwrap_or_else(|| panic!("{}:{number}: {what}: {}", shown(file), code.trim()));
                 used.insert(excuse);
             }
         }
     }
     let idle: Vec<&Exception> = listed.iter().filter(|excuse| !used.contains(excuse)).collect();
     assert!(idle.is_empty(), "{what}: these exceptions are needed no more: {idle:?}");
+}
+
+/// The lines of code without their comments, each with its number. A call or a value that is begun at the end of a line has the
+/// first of what follows on that line too.
+fn code_lines(text: &str) -> Vec<(usize, String)> {
+    let mut lines: Vec<(usize, String)> = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let code = line.split("//").next().unwrap_or_default().trim_end();
+        match lines.last_mut() {
+            Some((_, begun)) if begun.ends_with(['(', '=', '<']) => begun.push_str(code.trim_start()),
+            Some(_) | None => lines.push((number, code.to_owned())),
+        }
+    }
+    lines
 }
 
 /// The code of a file without its unit tests.
