@@ -64,6 +64,7 @@ mod up;
 mod usage;
 mod wait;
 mod waking;
+mod whole_number;
 mod why;
 mod words;
 mod workspace;

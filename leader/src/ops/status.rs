@@ -7,7 +7,6 @@ use serde::Serialize;
 use teamster_protocol::model::id::{Address, MemberName, TaskId, TeamName};
 use teamster_protocol::model::limits::sizes::LAST_ENTRIES_MAX;
 use teamster_protocol::model::mail::{LetterState, MessageBody};
-use teamster_protocol::model::notice::TranscriptEntry;
 use teamster_protocol::store::transcript;
 use teamster_protocol::team::{MemberView, read_mail};
 
@@ -15,6 +14,7 @@ use super::approvals::{ApprovalRow, waiting_of};
 use super::error::OpsError;
 use super::hanging::LeaderStatus;
 use super::list::{MemberList, member_list};
+use super::logs::MemberLogEntry;
 use super::session::Session;
 use super::task::{TaskCounts, TaskRow, TaskStanding};
 use crate::verb::Verb;
@@ -61,7 +61,7 @@ pub struct MemberStatus {
     /// The tasks it is on.
     pub task_rows: Vec<TaskRow>,
     /// The last it said.
-    pub last: Vec<TranscriptEntry>,
+    pub last: Vec<MemberLogEntry>,
 }
 
 /// Shows how the team is doing.
@@ -125,6 +125,7 @@ pub fn member_status(session: &Session, name: &MemberName) -> Result<MemberStatu
         }
     }
     last.drain(..last.len().saturating_sub(LAST_ENTRIES_MAX));
+    let last = last.into_iter().map(|entry| MemberLogEntry { member: name.clone(), attempt: None, entry }).collect();
     let approvals = waiting_of(&view, std::slice::from_ref(&member))?;
     Ok(MemberStatus { member, approvals, task_rows, last })
 }

@@ -14,6 +14,7 @@ fn a_mistake_in_the_file_of_the_repository_locks_nobody_out_of_the_team() {
     fs::write(team.repository().join("teamster.toml"), "[run]\nworkerz = 1\n").unwrap();
     let said = team.fails(2, "spawn bob");
     assert!(said.contains("workerz") && said.contains("teamster down"), "{said}");
+    assert_eq!(said.matches("hint:").count(), 1, "{said}");
     for line in ["list", "status", "logs alice", "doctor", "task list", "down"] {
         let said = team.run(line);
         assert_eq!(said.code, Some(0), "{line}: {}{}", said.out, said.err);

@@ -8,6 +8,7 @@ use teamster_protocol::model::task::{ReleaseWhy, TaskChanges, stop_reason, title
 
 use super::interrupt::unless_interrupted;
 use super::print::{self, DayClock, OutputAudience, TextTone, paint, shorten};
+use super::whole_number::whole_number;
 use super::{CliContext, CliError, ExitStatus, OutputShape, inbox, list, task_text};
 use crate::ops::agents::add_task_command;
 use crate::ops::events::{self, EventFact, TeamEvent, WantedEvents};
@@ -24,8 +25,13 @@ pub struct EventsArgs {
     #[arg(long, short)]
     pub follow: bool,
     /// Show only the newest of what happened before
-    #[arg(long, short = 'n', value_name = "N")]
+    #[arg(long, short = 'n', value_name = "N", allow_negative_numbers = true, value_parser = events_max)]
     pub last: Option<usize>,
+}
+
+/// How many events are to be shown.
+fn events_max(text: &str) -> Result<usize, String> {
+    whole_number(text, 0..)
 }
 
 pub(super) async fn events(context: &CliContext, args: EventsArgs) -> Result<ExitStatus, CliError> {

@@ -17,6 +17,7 @@ use super::print::{
     self, DayClock, HarmlessStream, OutputAudience, ProseStream, TextTone, bytes, harmless_lines, paint,
     tokens_and_cost,
 };
+use super::whole_number::whole_number;
 use super::{CliContext, CliError, ExitStatus, OutputShape};
 use crate::ops::duration::format_duration;
 use crate::ops::follow::{FollowMode, Listening};
@@ -35,14 +36,13 @@ pub struct LogsArgs {
     #[arg(long, short)]
     pub follow: bool,
     /// How many of the newest turns of a member to show
-    #[arg(long, short = 'n', value_name = "N", default_value = "10", value_parser = turns_max)]
+    #[arg(long, short = 'n', value_name = "N", default_value = "10", allow_negative_numbers = true, value_parser = turns_max)]
     pub turns: NonZeroUsize,
 }
 
 /// How many turns are to be shown.
 fn turns_max(text: &str) -> Result<NonZeroUsize, String> {
-    let number = text.parse::<usize>().map_err(|_| "write a whole number, such as 3".to_owned())?;
-    NonZeroUsize::new(number).ok_or_else(|| "at least 1 turn has to be shown".to_owned())
+    whole_number(text, NonZeroUsize::MIN..)
 }
 
 pub(super) async fn logs(context: &CliContext, args: LogsArgs) -> Result<ExitStatus, CliError> {
@@ -90,9 +90,9 @@ async fn hear(told: impl Future<Output = Result<(), CliError>>, mode: FollowMode
 }
 
 /// The entries as text for people.
-pub(super) fn rendered(entries: &[TranscriptEntry], clock: &DayClock) -> String {
+pub(super) fn rendered<'a>(entries: impl Iterator<Item = &'a TranscriptEntry>, clock: &DayClock) -> String {
     let mut page = TextPage::within(usize::MAX);
-    entries.iter().for_each(|entry| page.add(entry, clock));
+    entries.for_each(|entry| page.add(entry, clock));
     page.text
 }
 
@@ -383,7 +383,7 @@ mod tests {
         ];
         let entries: Vec<TranscriptEntry> =
             said.into_iter().zip(1..).map(|(what, seq)| TranscriptEntry { seq, at_ms: seq * 1_000, what }).collect();
-        let shown = rendered(&entries, &DayClock::new(jiff::tz::TimeZone::UTC, 0));
+        let shown = rendered(entries.iter(), &DayClock::new(jiff::tz::TimeZone::UTC, 0));
         insta::assert_snapshot!(anstream::adapter::strip_str(&shown), @r#"
         00:00:01 ready
         00:00:02 turn 1 began, task 3

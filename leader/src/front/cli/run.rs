@@ -11,6 +11,7 @@ use super::agent::AgentArgs;
 use super::budget::BudgetArgs;
 use super::interrupt::interrupts;
 use super::stall::StallArgs;
+use super::whole_number::whole_number;
 use super::workspace::wanted_workspace;
 use super::{CliContext, CliError, ExitStatus, OutputShape};
 use crate::ops::duration::parse_duration;
@@ -23,6 +24,11 @@ mod progress;
 mod summary;
 
 use progress::RunProgress;
+
+/// How many workers there may be.
+fn workers_max(text: &str) -> Result<u16, String> {
+    whole_number(text, 1..=RUN_WORKERS_MAX)
+}
 
 /// `teamster run`.
 #[derive(Debug, clap::Args)]
@@ -42,7 +48,7 @@ pub struct RunArgs {
     /// How many workers, those that are there included: one at least for each agent that tasks ask for, the rest where the
     /// most tasks are; members and roles that the plan names come on top [default: 4, or
     /// one a task; in a run that goes on as many as before]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(RUN_WORKERS_MAX)))]
+    #[arg(long, short, value_name = "N", allow_negative_numbers = true, value_parser = workers_max)]
     pub workers: Option<u16>,
     /// Each worker in a git worktree of its own
     #[arg(long, conflicts_with = "shared")]

@@ -234,8 +234,11 @@ fn member_text(status: &MemberStatus, context: &CliContext) -> String {
     line(&mut text, "done", &format!("{} completed, {} failed", member.completed, member.failed));
     line(&mut text, "unread", &member.unread.to_string());
     if let Some(last) = status.last.last() {
-        text.push_str(&format!("\n{}\n", paint(TextTone::Faint, &format!("last said, {}", ago(last.at_ms, now_ms)))));
-        let said = logs::rendered(&status.last, &context.clock());
+        text.push_str(&format!(
+            "\n{}\n",
+            paint(TextTone::Faint, &format!("last said, {}", ago(last.entry.at_ms, now_ms)))
+        ));
+        let said = logs::rendered(status.last.iter().map(|last| &last.entry), &context.clock());
         let lines: Vec<&str> = said.lines().collect();
         text.push_str(&lines[lines.len().saturating_sub(LAST_ENTRIES_MAX)..].join("\n"));
     }

@@ -2,7 +2,6 @@
 
 use std::error::Error as _;
 use std::ffi::OsString;
-use std::num::ParseIntError;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
@@ -69,10 +68,6 @@ fn message(error: &clap::Error, words: &[OsString]) -> String {
         ErrorKind::UnknownArgument => return format!("unexpected argument {}", named(ContextKind::InvalidArg)),
         ErrorKind::MissingRequiredArgument => return missing(error),
         ErrorKind::ValueValidation if let Some(missing) = missing_behind_numbers(error, words) => return missing,
-        ErrorKind::ValueValidation if error.source().is_some_and(|why| why.is::<ParseIntError>()) => {
-            let (value, argument) = (named(ContextKind::InvalidValue), named(ContextKind::InvalidArg));
-            return format!("invalid value '{value}' for '{argument}': write a whole number, such as 3");
-        }
         _ => {}
     }
     let text = error.render().to_string();
@@ -255,6 +250,11 @@ mod tests {
             "kill a\u{1b}[31m\nb",
             "events -n many",
             "run plan.toml -w x",
+            "run plan.toml -w 9999",
+            "events -n -3",
+            "task add --priority 99999999999 make",
+            "task edit 3 --priority high",
+            "logs alice -n -1",
             "--json",
             "task --json",
         ];
@@ -281,7 +281,7 @@ mod tests {
         unexpected argument --worktree
           --worktree is an option of teamster spawn, teamster run; see teamster list --help
         $ logs alice -n 0
-        invalid value '0' for '--turns <N>': at least 1 turn has to be shown
+        invalid value '0' for '--turns <N>': write a whole number that is 1 or more
           see teamster logs --help
         $ task clear none
         invalid value 'none' for '<SCOPE>' [possible values: completed, failed, all]
@@ -353,11 +353,26 @@ mod tests {
         invalid value 'a b' for '<NAME>...': "a\u{1b}[31m\nb" is not a name: use 1 to 40 of a-z, 0-9 and -
           see teamster kill --help
         $ events -n many
-        invalid value 'many' for '--last <N>': write a whole number, such as 3
+        invalid value 'many' for '--last <N>': write a whole number that is 0 or more
           see teamster events --help
         $ run plan.toml -w x
-        invalid value 'x' for '--workers <N>': write a whole number, such as 3
+        invalid value 'x' for '--workers <N>': write a whole number from 1 to 200
           see teamster run --help
+        $ run plan.toml -w 9999
+        invalid value '9999' for '--workers <N>': write a whole number from 1 to 200
+          see teamster run --help
+        $ events -n -3
+        invalid value '-3' for '--last <N>': write a whole number that is 0 or more
+          see teamster events --help
+        $ task add --priority 99999999999 make
+        invalid value '99999999999' for '--priority <N>': write a whole number from -2147483648 to 2147483647
+          see teamster task add --help
+        $ task edit 3 --priority high
+        invalid value 'high' for '--priority <N>': write a whole number from -2147483648 to 2147483647
+          see teamster task edit --help
+        $ logs alice -n -1
+        invalid value '-1' for '--turns <N>': write a whole number that is 1 or more
+          see teamster logs --help
         $ --json
         a command is missing
           see teamster --help

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Write;
 
 use super::prose::{ProseStream, fit, hang};
-use super::{TextTone, harmless_lines};
+use super::{TextTone, harmless_lines, width};
 
 /// A failure in words and, where there is one, the way out. Displays with colour codes and harmless.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +35,11 @@ impl PrintedFailure {
         let what = format!("{error}error:{error:#} {}", harmless_lines(self.what.trim_end()));
         let mut lines: Vec<String> = what.split('\n').map(|line| hang("", line, columns)).collect();
         if let Some(hint) = &self.hint {
-            let head = format!("  {faint}hint:{faint:#} ");
-            let heads = std::iter::once(head.as_str()).chain(std::iter::repeat("        "));
+            // A fault in a file has its own hint below it: what follows is for all of them, and no second one.
+            let has_hints = self.what.contains("\n  hint: ");
+            let head = if has_hints { "  ".to_owned() } else { format!("  {faint}hint:{faint:#} ") };
+            let below = " ".repeat(width(&head));
+            let heads = std::iter::once(head.as_str()).chain(std::iter::repeat(below.as_str()));
             let hint = harmless_lines(hint.trim_end());
             lines.extend(heads.zip(hint.split('\n')).map(|(head, line)| hang(head, line, columns)));
         }
@@ -102,6 +105,13 @@ mod tests {
                 `alice`?
                 see teamster
                 list
+        ");
+        let fault = PrintedFailure::new("it can not be used:\nplan:1: unknown key `x`\n  hint: did you mean `y`?");
+        insta::assert_snapshot!(plain(&fault.with_hint("mend it")), @"
+        error: it can not be used:
+        plan:1: unknown key `x`
+          hint: did you mean `y`?
+          mend it
         ");
         insta::assert_snapshot!(plain(&PrintedFailure::new("\u{1b}[31mbad\u{1b}[0m name\n")), @"error: bad name");
     }

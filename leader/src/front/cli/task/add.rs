@@ -13,6 +13,7 @@ use crate::front::cli::budget::BudgetArgs;
 use crate::front::cli::interrupt::unless_interrupted;
 use crate::front::cli::task_text::numbers;
 use crate::front::cli::waking::WakeArgs;
+use crate::front::cli::whole_number::priority;
 use crate::front::cli::words::{EndsWithText, TypedText, WorkOptions, joined, text_of};
 use crate::ops::duration::parse_duration;
 use crate::ops::error::OpsError;
@@ -35,7 +36,7 @@ pub struct AddArgs {
     #[arg(long, value_name = "ID,ID", value_delimiter = ',')]
     pub after: Vec<TaskId>,
     /// Higher is taken first
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = priority)]
     pub priority: i32,
     /// The role its taker must have
     #[arg(long)]

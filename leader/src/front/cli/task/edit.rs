@@ -9,6 +9,7 @@ use teamster_protocol::model::task::FieldChange;
 use super::add::read_text;
 use super::{CliContext, CliError, ExitStatus, show_changed};
 use crate::front::cli::budget::BudgetArgs;
+use crate::front::cli::whole_number::priority;
 use crate::ops::duration::parse_duration;
 use crate::ops::task::{self, WantedEdit};
 
@@ -48,7 +49,7 @@ pub struct EditArgs {
     #[arg(long)]
     pub no_agent: bool,
     /// Higher is taken first
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = priority)]
     pub priority: Option<i32>,
     /// How long one attempt may take, such as 90s or 1h30m
     #[arg(long, value_name = "D", value_parser = parse_duration, conflicts_with = "no_timeout")]
