@@ -26,7 +26,7 @@ pub struct VerbPrefix {
     pub examples: &'static str,
 }
 
-/// Every prefix.
+/// The words that begin the paths of several verbs, in the order in which help shows them.
 pub const PREFIXES: [VerbPrefix; 2] = [
     VerbPrefix { path: "task", synonyms: &["tasks"], about: "The task board", examples: "teamster task list" },
     VerbPrefix {

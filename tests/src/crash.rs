@@ -169,7 +169,7 @@ pub enum Cases {
     All,
     /// For every role, one point of each name, and one way to each point that is there only after a death.
     OneOfAName,
-    /// These.
+    /// The cases that somebody named, such as those of an earlier run.
     Only(Vec<Case>),
 }
 

@@ -18,7 +18,7 @@ pub use report::Report;
 /// What load is to be put on a team.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Workers.
+    /// How many workers take tasks.
     pub workers: usize,
     /// Tasks, by all of them together.
     pub tasks: usize,

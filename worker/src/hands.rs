@@ -49,7 +49,7 @@ pub(crate) struct LeaderCall {
 /// The consequence of an action, before the next event of the world is taken.
 #[derive(Debug)]
 pub(crate) enum ActionResult {
-    /// Nothing follows.
+    /// The core hears of no answer.
     Nothing,
     /// The core hears this answer.
     Event(WorkerEvent),

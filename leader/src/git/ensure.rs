@@ -37,7 +37,7 @@ pub struct WorktreeSpec {
 pub struct Worktree {
     /// Where it is.
     pub path: PathBuf,
-    /// Its branch.
+    /// The branch that is checked out there.
     pub branch: String,
     /// The branch's tip.
     pub tip: ObjectId,

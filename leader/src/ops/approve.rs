@@ -12,7 +12,7 @@ use crate::verb::Verb;
 /// The questions to allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WantedApprovals {
-    /// These questions.
+    /// The questions of these names, each of which must be waiting.
     Named(Vec<QuestionName>),
     /// All that wait.
     All {

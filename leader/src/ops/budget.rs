@@ -15,7 +15,7 @@ pub struct WantedBudget {
     pub max_tokens: Option<NonZeroU64>,
     /// The price, in millionths of a US dollar.
     pub max_cost_micro_usd: Option<NonZeroU64>,
-    /// Turns.
+    /// How many turns may be begun.
     pub max_turns: Option<NonZeroU64>,
     /// The time that the turns take together.
     pub max_time: Option<Duration>,

@@ -12,7 +12,7 @@ pub enum FollowMode {
 /// Whether somebody still listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listening {
-    /// Somebody heard.
+    /// Somebody heard, and the operation goes on telling.
     On,
     /// Nobody listens any more: the operation ends, and ends well.
     Over,

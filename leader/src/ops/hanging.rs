@@ -24,7 +24,7 @@ use crate::warden;
 /// The leader of a team, as whoever looks at the team finds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaderStatus {
-    /// Its process id.
+    /// The process id of the leader.
     pub pid: u32,
     /// The time since which it leads.
     pub since_ms: u64,

@@ -12,7 +12,7 @@ use crate::verb::Verb;
 /// The team that a command is about, the place where it is kept, and whether it was made yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TeamId {
-    /// Its name.
+    /// The name of the team.
     pub team: TeamName,
     /// The root directory in which teams are kept.
     pub root: PathBuf,

@@ -19,7 +19,7 @@ use super::call_message::call_message;
 /// Why there is no link to a leader.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// No leader runs.
+    /// Nobody holds the leader's lock of the team.
     #[error("no leader runs for team {0}")]
     NoLeader(TeamName),
     /// The leader's socket can not be used.

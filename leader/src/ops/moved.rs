@@ -49,7 +49,7 @@ pub enum FollowError {
 /// The team of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundTeam {
-    /// Its name.
+    /// The name of the team.
     pub team: TeamName,
     /// Where the repository was before, if the team followed it just now.
     pub moved_from: Option<PathBuf>,

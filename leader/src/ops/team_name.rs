@@ -35,7 +35,7 @@ pub struct TeamPlace {
 /// The team that a command in some directory is about.
 #[derive(Debug, Clone)]
 pub struct TeamHere {
-    /// Its name.
+    /// The name of the team.
     pub team: TeamName,
     /// The repository that the name comes from, if it comes from one.
     pub repository: Option<Repository>,

@@ -18,9 +18,9 @@ use crate::verb::ASK_THE_LEAD;
 /// Whether a member that has left is started again for what it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WakeWish {
-    /// It is.
+    /// It is started again, if it has left and the writer may wake it.
     IfLeft,
-    /// It stays away.
+    /// It stays away, and finds what it got when somebody starts it.
     Never,
 }
 

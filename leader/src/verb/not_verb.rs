@@ -9,7 +9,7 @@ pub struct NotVerb {
     pub way_out: &'static str,
 }
 
-/// Every such word.
+/// The words that people type as commands and that are none, each with what to type instead.
 pub const NOT_VERBS: &[NotVerb] = &[
     NotVerb {
         path: "attach",

@@ -73,7 +73,7 @@ pub enum VerbProcess {
 pub enum VerbEffect {
     /// It does: to do it a second time does more.
     Changes,
-    /// It only looks.
+    /// It changes nothing, however often it is done.
     Looks,
 }
 

@@ -30,7 +30,7 @@ pub enum GitStepError {
     /// The program refused.
     #[error("`git {command}` failed in {}: {said}", dir.display())]
     Refused {
-        /// Its arguments.
+        /// The arguments that git was given.
         command: String,
         /// The directory in which it ran.
         dir: PathBuf,

@@ -140,7 +140,7 @@ pub enum QuestionFate {
     Answered {
         /// The answer.
         answer: Permission,
-        /// Who answered.
+        /// The lead, a rule, a setting or a limit: whatever gave the answer.
         by: PermissionBy,
         /// The time of the answer.
         at_ms: u64,

@@ -18,7 +18,7 @@ pub struct UsageBudget {
     /// The price, in millionths of a US dollar.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_cost_micro_usd: Option<NonZeroU64>,
-    /// Turns.
+    /// How many turns may be begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_turns: Option<NonZeroU64>,
     /// The time that the turns take together.

@@ -14,11 +14,11 @@ use crate::model::usage::{TokenUsage, UsageSum};
 /// A turn after which no other began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastTurn {
-    /// Its number.
+    /// The number of the turn, counted over all turns of the member.
     pub turn: u64,
     /// The task it is for, if any.
     pub task: Option<TaskId>,
-    /// Its work.
+    /// The prompt or the command that the turn was begun with.
     pub work: TaskWork,
     standing: LastTurnStanding,
     /// The texts that were said to the agent, in order.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// One process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessIdentity {
-    /// Its process id.
+    /// The process id, which another process may have later.
     pub pid: u32,
     /// When it started, in clock ticks since boot.
     pub start_ticks: u64,

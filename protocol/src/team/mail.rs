@@ -52,7 +52,7 @@ pub struct UndeliveredMail {
 pub struct DeliveredMail {
     /// The owner of the mailbox.
     pub to: Address,
-    /// Its id.
+    /// The id of the message.
     pub id: MessageId,
     /// Whether somebody runs who can read it now.
     pub reader: MailboxReader,

@@ -99,7 +99,7 @@ pub struct SpawnRequest {
     /// What becomes of the conversation that a member of that name had before.
     #[serde(default, skip_serializing_if = "SessionKept::is_kept")]
     pub session: SessionKept,
-    /// Its role.
+    /// The role that the member serves, for tasks that need one.
     #[serde(default)]
     pub role: Option<Role>,
     /// Whether it takes tasks that are not assigned to it.
@@ -157,7 +157,7 @@ impl SessionKept {
 /// A member was spawned and is ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpawnedMember {
-    /// Its name.
+    /// The name of the member.
     pub name: MemberName,
     /// Its worker's process id.
     pub pid: u32,

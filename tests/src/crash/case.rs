@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Who dies.
+/// The kinds of processes that die.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// The process above the leader.
@@ -59,7 +59,7 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Both.
+    /// Every way in which git is worked with.
     pub const ALL: [Engine; 2] = [Engine::Libgit2, Engine::GitProgram];
 
     /// Whose points are tried: with the `git` program, those who have to do with worktrees.
@@ -84,7 +84,7 @@ impl fmt::Display for Engine {
 /// changes the order of a process' steps more than their kinds.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Point {
-    /// Who.
+    /// The kind of the process that dies.
     pub role: Role,
     /// At points of this name.
     pub name: String,

@@ -11,7 +11,7 @@ use super::Outcome;
 /// A process of a trial.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// Which.
+    /// The process, known by its number and its start.
     pub identity: ProcessIdentity,
     /// What it runs.
     pub what: What,

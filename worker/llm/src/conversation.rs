@@ -93,7 +93,7 @@ impl Conversation {
         Ok(copy)
     }
 
-    /// Its name.
+    /// The name by which a later life goes on with the conversation.
     pub(crate) fn id(&self) -> &SessionId {
         &self.id
     }

@@ -51,7 +51,7 @@ struct RecapTurn {
 }
 
 impl ConversationRecap {
-    /// Nothing yet.
+    /// A recap without turns, for this subject.
     pub fn new(subject: RecapSubject) -> ConversationRecap {
         ConversationRecap { subject, turns: Vec::new(), bytes: 0, is_cut: false }
     }

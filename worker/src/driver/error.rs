@@ -54,7 +54,7 @@ pub enum DriverError {
     /// A steer that could not be handed over in one piece.
     #[error("cannot steer: {bytes} bytes are more than the {bytes_max} that can be handed over in one piece")]
     SteerTooLong {
-        /// Its length.
+        /// The length of the steer.
         bytes: usize,
         /// The longest that is taken.
         bytes_max: usize,

@@ -28,7 +28,7 @@ enum WorkerStep {
     Preparing,
     Starting,
     Running,
-    /// It got SIGKILL.
+    /// SIGKILL was sent, and its end is not told yet.
     Dying,
 }
 

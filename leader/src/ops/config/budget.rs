@@ -27,7 +27,7 @@ pub struct BudgetSettings {
     pub max_tokens: Option<PlacedValue<NonZeroU64>>,
     /// The price, in millionths of a US dollar.
     pub max_cost: Option<PlacedValue<NonZeroU64>>,
-    /// Turns.
+    /// How many turns may be begun.
     pub max_turns: Option<PlacedValue<NonZeroU64>>,
     /// The time that the turns take together.
     pub max_time: Option<PlacedValue<Duration>>,

@@ -24,7 +24,7 @@ pub enum DemoError {
     /// A branch could not be looked at.
     #[error(transparent)]
     Branch(#[from] GitError),
-    /// No leader.
+    /// The demo's own leader could not be started, or did not answer.
     #[error(transparent)]
     Leadership(#[from] LeadershipError),
     /// The leader refused.

@@ -13,7 +13,7 @@ pub enum HangingError {
     /// The system refuses the signal.
     #[error("cannot kill the leader (process {pid}), which does not answer: {source}")]
     Signal {
-        /// Its process.
+        /// The process of the leader.
         pid: u32,
         /// The answer of the system.
         source: io::Error,

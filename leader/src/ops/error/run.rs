@@ -63,10 +63,10 @@ pub enum RunError {
         member: MemberName,
         /// One of the agents.
         one: AgentName,
-        /// Another one.
+        /// An agent that another task for the same member asks for.
         other: AgentName,
     },
-    /// No leader.
+    /// No leader could be started, or the one that runs did not answer.
     #[error(transparent)]
     Leadership(#[from] LeadershipError),
     /// The team's files.

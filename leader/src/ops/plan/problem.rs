@@ -52,7 +52,7 @@ pub enum PlanFault {
     /// `interactive` beside `prompt`.
     #[error("task `{}` has a `prompt`, which can not be `interactive`", quoted(id))]
     InteractivePrompt {
-        /// Whose.
+        /// The id of the task in the plan.
         id: String,
     },
     /// An id over [`PLAN_ID_CHARS_MAX`].

@@ -19,7 +19,7 @@ use super::tally::TaskTally;
 /// News from a run while it goes.
 #[derive(Debug, Clone, Copy)]
 pub enum RunNews<'n> {
-    /// Something happened.
+    /// An event of the run, told once.
     Happened(&'n RunReport),
     /// How far the run is.
     Standing(&'n TaskTally),

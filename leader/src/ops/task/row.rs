@@ -8,7 +8,7 @@ use teamster_protocol::model::task::{NewTask, StatusWord, TaskHold, TaskStatus, 
 /// One task of `task list --json`. `task show --json` has the texts and the history too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TaskRow {
-    /// Its number.
+    /// The number of the task.
     pub id: TaskId,
     /// A short text.
     pub title: String,

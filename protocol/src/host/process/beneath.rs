@@ -45,7 +45,7 @@ struct ProcessRow {
 }
 
 impl BeneathProcess {
-    /// Its number.
+    /// The process id, as it was when the process was seen.
     pub fn pid(self) -> Pid {
         self.pid
     }

@@ -17,7 +17,7 @@ pub struct MemberLife {
     pub team: String,
     /// The member.
     pub member: MemberName,
-    /// Its worker.
+    /// The process of the worker whose life it is.
     pub worker: ProcessIdentity,
 }
 

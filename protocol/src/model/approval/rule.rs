@@ -27,9 +27,9 @@ pub struct ApprovalRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleAnswer {
-    /// Yes.
+    /// The use of the tool is allowed.
     Allow,
-    /// No.
+    /// The use of the tool is refused, with the reason of the rule if it has one.
     Deny,
 }
 

@@ -188,6 +188,6 @@ pub enum ClearedTasks {
     Completed,
     /// Failed tasks that none which is still to be done waits for.
     Failed,
-    /// Every task.
+    /// Every task. Refused while somebody is on one.
     All,
 }

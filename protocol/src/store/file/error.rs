@@ -57,7 +57,7 @@ pub enum LogError {
         path: PathBuf,
         /// The line that says so, from 1.
         line: u64,
-        /// Its version.
+        /// The version of the format that the log says.
         found: u32,
     },
     /// The file is a log, but of another kind.
@@ -100,7 +100,7 @@ pub enum LogError {
     Shrank {
         /// The log.
         path: PathBuf,
-        /// Its size now.
+        /// The size of the file as it is now.
         bytes: u64,
     },
     /// A decision does not fit a line.
@@ -176,7 +176,7 @@ pub enum LineDamage {
     /// A fact of a known kind with contents that do not fit it.
     #[error("fact {fact}: {why}")]
     Fact {
-        /// Its tag.
+        /// The kind that the fact says.
         fact: String,
         /// The complaint of the parser.
         why: String,

@@ -34,7 +34,7 @@ pub enum RepairedLog {
     Nothing,
     /// An unfinished last record was cut off.
     Cut {
-        /// Its size.
+        /// The size of what was cut off.
         bytes: u64,
         /// Where the file is as it was.
         backup: PathBuf,
@@ -79,7 +79,7 @@ pub enum RepairError {
     Busy {
         /// The log.
         path: PathBuf,
-        /// Its lock.
+        /// The lock file of the log.
         lock: PathBuf,
     },
     /// A newer program wrote a part of it.
@@ -89,7 +89,7 @@ pub enum RepairError {
         path: PathBuf,
         /// The line that says so.
         line: u64,
-        /// Its version.
+        /// The version of the format that the log says.
         found: u32,
     },
 }

@@ -36,7 +36,7 @@ pub(super) enum AskingPolicy {
     Always,
     /// Where its model decides to: the nearest in versions that do not take the first.
     WhereModelWants,
-    /// Never.
+    /// codex asks nobody: a tool is used, or refused by its sandbox.
     Never,
 }
 

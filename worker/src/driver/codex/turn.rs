@@ -52,7 +52,7 @@ pub(super) struct CodexTurn {
 enum TurnProgress {
     /// codex has not begun it: until then it refuses to interrupt it.
     Asked,
-    /// It runs.
+    /// codex has begun it, and can be told to interrupt it.
     Begun,
     /// It is over, and what it started is being ended.
     Over(TurnOver),
