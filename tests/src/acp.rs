@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `die` | it exits with status 9 instead of an introduction |
 //! | `version-2` | it speaks the next version |
-//! | `login` | it opens no session before somebody has logged in |
+//! | `login` | it opens no session before somebody has logged in, and complains of something else |
 //! | `banner` | it begins with words that are no message |
 //! | `garbage` | such words are all that it ever says |
 //! | `steered` | nothing: it also takes texts in a turn |
@@ -77,6 +77,7 @@ pub fn main() {
         match message["method"].as_str() {
             Some("initialize") => agent.introduce(&id),
             Some("session/new") if agent.is("login") => {
+                eprintln!("WARNING: it could not be made faster");
                 refuse(&id, &json!({"code": -32000, "message": "Authentication required"}));
             }
             Some("session/new") => {

@@ -120,20 +120,28 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
         Err(status) => {
             shared.links.forget_child(&name);
             wait_for_lock(&shared, &name, began_ms).await;
+            let with_last_words = |why| with_last_words(&shared, &name, said_before, why);
             let (why, fault) = match status {
                 Ok(status) if status.code() == Some(shortage::EXIT_CODE) => {
-                    ("its worker found no room, no descriptors or no memory left".to_owned(), StartFault::Machine)
+                    let why = "its worker found no room, no descriptors or no memory left".to_owned();
+                    (with_last_words(why), StartFault::Machine)
                 }
-                // What it wrote down itself says more than its exit.
+                // What it wrote down itself says more than its exit, and more than whatever its agent may have complained of.
                 Ok(status) => match why_it_left(&shared, &name, began_ms) {
                     Some(said) => (said, StartFault::Worker),
-                    None => (format!("its worker ended before it was ready ({})", exit_words(status)), to_blame),
+                    None => {
+                        let why = format!("its worker ended before it was ready ({})", exit_words(status));
+                        (with_last_words(why), to_blame)
+                    }
                 },
-                Err(error) => (format!("its worker can not be waited for: {error}"), StartFault::Worker),
+                Err(error) => {
+                    (with_last_words(format!("its worker can not be waited for: {error}")), StartFault::Worker)
+                }
             };
-            return shared.report(not_ready(with_last_words(&shared, &name, said_before, why), fault)).await;
+            return shared.report(not_ready(why, fault)).await;
         }
     };
+    let with_last_words = |why| with_last_words(&shared, &name, said_before, why);
     let welcome = match welcome {
         Ok(welcome) if welcome.protocol != PROTOCOL_VERSION => Err(format!(
             "its worker ({}) speaks protocol version {}, and this leader speaks {PROTOCOL_VERSION}\n\
@@ -143,8 +151,10 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
         Ok(welcome) if welcome.name == name => Ok((welcome.pid, welcome.version == shared.info.version)),
         Ok(welcome) => Err(format!("its worker says that it is {}", welcome.name)),
         Err(RpcError::Call(error)) => Err(error.message().to_owned()),
-        Err(RpcError::RestartNeeded(_)) => Err("its worker closed its output before it was ready".to_owned()),
-        Err(error) => Err(format!("its worker did not answer: {error}")),
+        Err(RpcError::RestartNeeded(_)) => {
+            Err(with_last_words("its worker closed its output before it was ready".to_owned()))
+        }
+        Err(error) => Err(with_last_words(format!("its worker did not answer: {error}"))),
     };
     let (pid, knows_spares) = match welcome {
         Ok(welcome) => welcome,
@@ -153,9 +163,7 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
             shared.links.forget_child(&name);
             wait_for_lock(&shared, &name, began_ms).await;
             tracing::info!(%name, ?status, "worker refused");
-            return shared
-                .report(not_ready(with_last_words(&shared, &name, said_before, why), StartFault::Worker))
-                .await;
+            return shared.report(not_ready(why, StartFault::Worker)).await;
         }
     };
     point("worker greeted");
@@ -370,8 +378,8 @@ pub(super) async fn last_seq(shared: &LeaderShared, name: &MemberName) -> u64 {
     }
 }
 
-/// `why`, and what the worker last said on its standard error, which is most often the true reason. Not what was in its log
-/// before this life of it.
+/// `why`, and what the worker last said on its standard error, which is most often the true reason where it gave none itself.
+/// Not what was in its log before this life of it.
 fn with_last_words(shared: &LeaderShared, name: &MemberName, said_before: u64, why: String) -> String {
     let path = shared.dir.log_of(&Address::Member(name.clone()));
     match stderr_log::last_lines(&path, said_before, WORKER_WORDS_LINES_MAX) {

@@ -30,7 +30,7 @@ fn an_agent_that_can_not_start_says_why_at_spawn_and_afterwards() {
         up.env("TEAMSTER_ACP_AGENT", format!("{} {words}", env!("CARGO_BIN_EXE_acp-agent")));
         assert_eq!(team.start_command(up).ends().code, Some(0));
         let said = team.fails(1, "spawn alice --agent acp --start at-once");
-        assert!(said.starts_with(&format!("error: cannot spawn alice: {how}: {why}")), "{words}: {said}");
+        assert_eq!(said.trim_end(), format!("error: cannot spawn alice: {how}: {why}"), "{words}");
         // The refusal is told as soon as it is known, and written down when nothing of the worker is left.
         let told = if fact == "died" { format!("{how}: {why}") } else { why.to_owned() };
         team.until_event(&format!("{{\"{fact}\":{{\"reason\":\"{told}"));
