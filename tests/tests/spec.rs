@@ -265,7 +265,7 @@ fn the_limits_are_those_of_the_program() {
         ("RECAP_BYTES_MAX", bytes(sizes::RECAP_BYTES_MAX as u64)),
         ("RECAP_TURNS_MAX", count(sizes::RECAP_TURNS_MAX)),
         ("RECAP_TEXT_BYTES_MAX", bytes(sizes::RECAP_TEXT_BYTES_MAX as u64)),
-        ("PROMPT_AGAIN_BYTES_MAX", bytes(sizes::PROMPT_AGAIN_BYTES_MAX as u64)),
+        ("PROMPT_JOINED_BYTES_MAX", bytes(sizes::PROMPT_JOINED_BYTES_MAX as u64)),
         ("OUTPUT_PIECE_BYTES_MAX", bytes(sizes::OUTPUT_PIECE_BYTES_MAX as u64)),
         ("AGENT_LINE_BYTES_MAX", bytes(sizes::AGENT_LINE_BYTES_MAX as u64)),
         ("AGENT_UNREAD_BYTES_MAX", bytes(sizes::AGENT_UNREAD_BYTES_MAX as u64)),

@@ -12,6 +12,7 @@ use teamster_protocol::model::board::WaitingClaimant;
 use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
 use teamster_protocol::model::limits::SLOW_POLL;
+use teamster_protocol::model::limits::sizes::PROMPT_JOINED_BYTES_MAX;
 use teamster_protocol::model::roster::{
     MemberSpec, OnStall, StallPolicy, StartedBy, TeamFact, WorkerProcess, Workspace,
 };
@@ -58,6 +59,7 @@ pub(super) struct Worker {
     pub(super) core: WorkerCore,
     life: Life,
     on_limit: OnLimit,
+    prompt_bytes_max: usize,
     /// The leader that launched it, if one did.
     pub(super) launched_by: Option<u32>,
     /// The leader that hears of its turns, if one does.
@@ -135,6 +137,7 @@ impl Member {
         let settings = WorkerSettings {
             idle_after: Some(IDLE_AFTER),
             permission_within: PERMISSION_WITHIN,
+            prompt_bytes_max: self.prompt_bytes_max(),
             approval: self.approval,
             on_limit: self.on_limit,
             budget: self.budget,
@@ -144,6 +147,7 @@ impl Member {
             core: WorkerCore::new(settings, 0).with_usage(world.transcripts.used_by(&self.who.name)),
             life,
             on_limit: self.on_limit,
+            prompt_bytes_max: self.prompt_bytes_max(),
             launched_by,
             heard_by: launched_by,
             process: WorkerProcess { identity, started_by, isolation: None, outer_half },
@@ -206,6 +210,11 @@ impl Member {
             budget: self.budget,
         };
         TeamFact::Added { name: self.who.name.clone(), spec: Box::new(spec) }
+    }
+
+    /// The longest prompt that its agent is given of several texts: for some members so short that not all have room.
+    fn prompt_bytes_max(&self) -> usize {
+        if self.index % 3 == 1 { 260 } else { PROMPT_JOINED_BYTES_MAX }
     }
 
     pub(super) fn address(&self) -> Address {

@@ -11,8 +11,9 @@ use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::shutdown::{
     ShutdownAnswer, ShutdownReply, ShutdownRequest, WhenBusy, WorkerBusy, verdict,
 };
-use teamster_protocol::model::task::TaskWork;
+use teamster_protocol::model::task::{TaskWork, WorkKind};
 
+use super::prompt_parts::bytes_of;
 use super::text::{TextShown, WaitingText, joined};
 use super::turn::{SteerWay, TurnFor, TurnStop};
 use super::{
@@ -216,13 +217,31 @@ impl WorkerCore {
                 if before == BeforeClaim::Waiting {
                     self.act(WorkerAction::Away);
                 }
-                let mut texts: Vec<WaitingText> = texts.into();
+                let mut texts = self.take_fitting(texts);
                 texts.iter_mut().for_each(|text| self.show(text));
                 let work = TaskWork::Prompt(joined(&texts));
                 self.start_turn_with(now_ms, TurnFor::Texts, None, work, texts);
                 HandedTexts::AsTurn
             }
         }
+    }
+
+    /// The first of these texts, as many as a prompt has room for, and one at least. The others wait for the turn after it.
+    fn take_fitting(&mut self, mut texts: VecDeque<WaitingText>) -> Vec<WaitingText> {
+        let mut room = self.settings.prompt_bytes_max.saturating_sub(self.words_before_bytes(WorkKind::Text));
+        let mut fitting: Vec<WaitingText> = texts.pop_front().into_iter().collect();
+        fitting.iter().for_each(|text| room = room.saturating_sub(bytes_of(text)));
+        while let Some(left) = texts.front().and_then(|text| room.checked_sub(bytes_of(text))) {
+            room = left;
+            fitting.extend(texts.pop_front());
+        }
+        for text in texts.into_iter().rev() {
+            match text.urgency {
+                Urgency::Now | Urgency::Next => self.texts.push_front(text),
+                Urgency::Idle => self.idle_texts.push_front(text),
+            }
+        }
+        fitting
     }
 
     /// Lets the agent take the texts that it keeps, in a turn for them.

@@ -8,7 +8,7 @@ use teamster_protocol::model::agent::preset::AgentAbilities;
 use teamster_protocol::model::approval::ApprovalRule;
 use teamster_protocol::model::board::WaitingClaimant;
 use teamster_protocol::model::budget::UsageBudget;
-use teamster_protocol::model::limits::sizes::PROMPT_AGAIN_BYTES_MAX;
+use teamster_protocol::model::limits::sizes::PROMPT_JOINED_BYTES_MAX;
 use teamster_protocol::model::limits::{AGENT_IDLE_AFTER, LEADER_GRACE, PERMISSION_WITHIN, RECORD_RETRY};
 use teamster_protocol::model::roster::{StallPolicy, StartedBy};
 
@@ -44,7 +44,7 @@ pub struct WorkerSettings {
     pub permission_within: Duration,
     /// The words before the work of the first prompt.
     pub briefing: AgentBriefing,
-    /// The longest prompt that is put together of an interrupted turn's parts; some agents take less than others.
+    /// The longest prompt that is put together of several texts; some agents take less than others.
     pub prompt_bytes_max: usize,
     /// How much the member may use, in all its lives.
     pub budget: UsageBudget,
@@ -68,7 +68,7 @@ impl WorkerSettings {
             idle_after: Some(AGENT_IDLE_AFTER),
             permission_within: PERMISSION_WITHIN,
             briefing: AgentBriefing::default(),
-            prompt_bytes_max: PROMPT_AGAIN_BYTES_MAX,
+            prompt_bytes_max: PROMPT_JOINED_BYTES_MAX,
             budget: UsageBudget::default(),
             leader_grace: LEADER_GRACE,
             record_retry: RECORD_RETRY,

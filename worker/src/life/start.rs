@@ -18,7 +18,7 @@ use teamster_protocol::model::agent::{ApprovalPolicy, SessionContext};
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName, TeamName};
 use teamster_protocol::model::identity::{IdentityFacts, IdentityKind};
-use teamster_protocol::model::limits::sizes::{CALLS_IN_FLIGHT_MAX, PROMPT_AGAIN_BYTES_MAX};
+use teamster_protocol::model::limits::sizes::{CALLS_IN_FLIGHT_MAX, PROMPT_JOINED_BYTES_MAX};
 use teamster_protocol::model::limits::{AGENT_IDLE_AFTER, MEMBER_LOCK_WITHIN, PROTOCOL_VERSION};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::roster::{
@@ -253,7 +253,7 @@ pub(super) async fn start(
         briefing: AgentBriefing { identity: in_prompt, recap },
         prompt_bytes_max: agent
             .prompt_bytes_max()
-            .map_or(PROMPT_AGAIN_BYTES_MAX, |bytes| bytes.min(PROMPT_AGAIN_BYTES_MAX)),
+            .map_or(PROMPT_JOINED_BYTES_MAX, |bytes| bytes.min(PROMPT_JOINED_BYTES_MAX)),
         ..WorkerSettings::new(claimant.clone(), agent.abilities(), started_by)
     };
     let core = WorkerCore::new(settings, last_turn).with_usage(used);

@@ -41,9 +41,9 @@ pub const RECAP_TURNS_MAX: usize = 50;
 /// Bytes of one text of such a summary: of a prompt its beginning, of an answer its end.
 pub const RECAP_TEXT_BYTES_MAX: usize = 2 << 10;
 
-/// Bytes of the prompt with which an interrupted turn goes on, but for an agent that takes less: room for the longest text of a
+/// Bytes of a prompt that is put together of several texts, but for an agent that takes less: room for the longest text of a
 /// task and the longest message.
-pub const PROMPT_AGAIN_BYTES_MAX: usize = 2 << 20;
+pub const PROMPT_JOINED_BYTES_MAX: usize = 2 << 20;
 
 /// Bytes of one piece of a command's output; a longer line comes in several.
 pub const OUTPUT_PIECE_BYTES_MAX: usize = 16 << 10;

@@ -247,6 +247,9 @@ impl Worker {
     /// The agent has ended its turn for an interruption, and is prompted again.
     fn interrupted(&mut self, world: &mut World, turn: u64, prompt: &str) {
         world.oracle.interruptions += 1;
+        if prompt.len() > self.prompt_bytes_max {
+            world.oracle.broke(format!("{:?} goes on with a prompt of {} bytes", self.life, prompt.len()));
+        }
         if prompt.matches("You had begun with this").count() > 1 {
             world.oracle.broke(format!("{:?} quotes a prompt in the prompt that takes its place", self.life));
         }

@@ -141,6 +141,31 @@ fn what_was_said_and_mail_give_way_where_the_prompt_has_no_room_for_them() {
     assert_eq!(work.text(), "Message from lead:\nwords 1");
 }
 
+#[test]
+fn mail_that_no_prompt_has_room_for_at_once_comes_in_several_turns() {
+    let mut core = working_with_room(2 * ("Message from lead:\nwords 1".len() + 2));
+    let mail = [text(1, Urgency::Next), text(2, Urgency::Now), text(3, Urgency::Next), text(4, Urgency::Idle)];
+    core.step(NOW_MS, WorkerEvent::MailArrived(mail.into()));
+    let mut prompts = Vec::new();
+    for _ in 1..=3 {
+        let mut actions = core.step(NOW_MS, WorkerEvent::TurnEnded { end: TurnEnd::Completed, result: String::new() });
+        actions.extend(core.step(NOW_MS, WorkerEvent::Recorded));
+        prompts.extend(actions.into_iter().filter_map(|action| match action {
+            WorkerAction::StartTurn { work, .. } => Some(work.text().to_owned()),
+            _ => None,
+        }));
+        core.step(NOW_MS, WorkerEvent::PromptTaken);
+    }
+    core.step(NOW_MS, WorkerEvent::Claimed(None));
+    let words = |number: u32| format!("Message from lead:\nwords {number}");
+    assert_eq!(prompts, [format!("{}\n\n{}", words(1), words(2)), words(3)]);
+    assert_eq!(
+        core.status(0).phase,
+        WorkerPhase::Turn { turn: 4, task: None, since_ms: NOW_MS },
+        "what can wait is last"
+    );
+}
+
 fn recorded_end(actions: &[WorkerAction]) -> &AttemptEnd {
     let ends = actions.iter().find_map(|action| match action {
         WorkerAction::Record { attempt, .. } => Some(attempt),
