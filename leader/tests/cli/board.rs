@@ -54,16 +54,16 @@ fn a_board_is_filled_changed_and_cleared() {
     ");
     insta::with_settings!({filters => vec![(r"\d+s ago", "just now")]}, {
         insta::assert_snapshot!(place.ok("task show 3"), @"
-    task      3 look
-    status    pending, blocked by 1, 2
-    added     just now by lead
-    after     1, 2
-    role      tests
-    timeout   1h 30m
+        task       3 look
+        status     pending, blocked by 1, 2
+        added      just now by lead
+        after      1, 2
+        role       tests
+        timeout    1h 30m
 
-    run
-      review
-    ");
+        run
+          review
+        ");
     });
     for word in ["in_progress", "in-progress", "in progress"] {
         let shown = place.run_words(&["task", "list", "--status", word]).out;

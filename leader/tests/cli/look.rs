@@ -63,11 +63,11 @@ fn members_and_status_are_shown_without_a_leader() {
     place.ok("task add --after 1 two");
     insta::with_settings!({filters => vec![(r"\d+(ms|\.\ds)", "[time]"), (r" +\[time\]", " [time]"), (r" +for ", " for ")]}, {
         insta::assert_snapshot!(place.ok("status"), @"
-        team     crew  /t/work
-        leader   none runs; start one with teamster up --detach
-        members  1 starting
-        tasks    1 pending, 1 blocked
-        files    /t/root/crew
+        team      crew  /t/work
+        leader    none runs; start one with teamster up --detach
+        members   1 starting
+        tasks     1 pending, 1 blocked
+        files     /t/root/crew
 
         name   state for  task  agent  works in   mail
         alice  starting [time]        shell  /src/tool
@@ -76,11 +76,11 @@ fn members_and_status_are_shown_without_a_leader() {
          2  two      waits for 1
         ");
         insta::assert_snapshot!(place.ok("status alice"), @"
-        member   alice, starting for [time]
-        agent    shell; takes open tasks
-        works in /src/tool
-        done     0 completed, 0 failed
-        unread   0
+        member    alice, starting for [time]
+        agent     shell; takes open tasks
+        works in  /src/tool
+        done      0 completed, 0 failed
+        unread    0
         ");
     });
     assert_eq!(place.json("status")["leader"], Value::Null);
@@ -99,7 +99,7 @@ fn who_is_about_to_be_started_again_is_shown_so_and_when() {
     place.open(Address::Lead).enroll(restarting).expect("it is written");
     assert!(place.ok("list").contains("restarting"), "{}", place.ok("list"));
     let status = place.ok("status");
-    assert!(status.contains("members  1 restarting"), "{status}");
+    assert!(status.contains("members   1 restarting"), "{status}");
     let status = place.ok("status alice");
     assert!(status.contains("alice, restarting for"), "{status}");
     assert!(status.contains("it died: killed by SIGKILL; it is started again in"), "{status}");

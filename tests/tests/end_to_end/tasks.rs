@@ -84,8 +84,8 @@ fn a_task_is_assigned_made_to_wait_cancelled_and_tried_again() {
         status  completed, alice
         added  [time] by lead
         blocks  3
-        attempt 1 alice from [clock] for [time], failed: exit status 4
-        attempt 2 alice from [clock] for [time], completed
+        attempt 1  alice from [clock] for [time], failed: exit status 4
+        attempt 2  alice from [clock] for [time], completed
 
         run
           [ -e there ] || { touch there; exit 4; }

@@ -158,7 +158,7 @@ mod tests {
          6  x             3 for ever       y
 
         there already: ada
-        would start: w1, agent shell, each in the worktree that it had
+        would start: w1, agent shell, each in the worktree that it had, at HEAD if it holds no work
         would start: tester1 (role tester), agent shell, each in a worktree of /src/tool from HEAD
         would start: ben, agent shell, in /src/tool
 
