@@ -338,15 +338,15 @@ fn hint_of_refusal(refusal: &BoardRefusal) -> Option<String> {
             format!("if it is a command, teamster task edit {id} --run; else assign it to a member that reads")
         }
         BoardRefusal::InProgress(_) => "stop them first with teamster stop NAME".to_owned(),
+        BoardRefusal::EmptyTask => "say what is to be done: see teamster task add --help".to_owned(),
+        BoardRefusal::TooLong { .. } => "write the long part into a file, and name that in the task".to_owned(),
+        BoardRefusal::TooMany(_) => "add them in several steps".to_owned(),
+        BoardRefusal::NothingCleared => "see teamster task list for what is on the board".to_owned(),
         BoardRefusal::Standing { .. }
         | BoardRefusal::NotYours { .. }
         | BoardRefusal::Blocked { .. }
         | BoardRefusal::AssignedToOther { .. }
         | BoardRefusal::WaitsAlready { .. }
-        | BoardRefusal::NothingCleared
-        | BoardRefusal::EmptyTask
-        | BoardRefusal::TooLong { .. }
-        | BoardRefusal::TooMany(_)
         | BoardRefusal::NoNumbersLeft => return None,
     };
     Some(hint)

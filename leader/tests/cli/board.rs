@@ -215,7 +215,10 @@ fn what_the_board_refuses_is_said_with_the_way_out() {
     error: cannot read nowhere.md: No such file or directory (os error 2)
     ");
     let blank = place.run_words(&["task", "add", "  "]);
-    assert_eq!((blank.code, blank.err.as_str()), (Some(2), "error: a task needs a text\n"));
+    assert_eq!(
+        (blank.code, blank.err.as_str()),
+        (Some(2), "error: a task needs a text\n  hint: say what is to be done: see teamster task add --help\n")
+    );
     assert_eq!(place.json("task list")["tasks"].as_array().expect("a list").len(), 2, "nothing was added");
 }
 

@@ -327,7 +327,8 @@ fn json_reports_a_run_as_it_goes_one_object_a_line() {
 #[test]
 fn a_run_that_is_resumed_with_nothing_left_says_so_and_what_failed_can_be_done_again() {
     let team = Team::new();
-    assert!(team.fails(1, "run --resume").contains("nothing to run"));
+    let said = team.fails(1, "run --resume");
+    assert!(said.contains("nothing to run") && said.contains("hint: give it a plan"), "{said}");
     let plan = team.plan("[[task]]\nrun = \"true\"\n[[task]]\nrun = \"echo no; test -e there\"\n");
     assert_eq!(team.run(&format!("run {plan} -w 1")).code, Some(1));
     let said = team.run("run --resume");

@@ -90,7 +90,10 @@ impl RunError {
                 Some("give more with --workers, or leave it out: then each has one at least")
             }
             RunError::TwoAgents { .. } => Some("name another member in `to`, or the same agent"),
-            RunError::Nothing | RunError::Leadership(_) | RunError::Team(_) | RunError::Spawn(_) => None,
+            RunError::Nothing => {
+                Some("give it a plan: see teamster run --help; or add tasks: see teamster task add --help")
+            }
+            RunError::Leadership(_) | RunError::Team(_) | RunError::Spawn(_) => None,
         }
     }
 }
