@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use teamster_protocol::git::{GitRunner, RestingPlace, TravelOutcome};
+use teamster_protocol::git::{GitRunner, RepositoryLock, RestingPlace, TravelOutcome};
 use teamster_protocol::wire::api::{BaseStanding, WorktreeFound};
 
 use super::branch::branch_ref;
@@ -36,10 +36,10 @@ impl fmt::Display for HeldPlace {
     }
 }
 
-/// What is to be done with a worktree that was found.
+/// What is to be done with a worktree that is not at its base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BaseStep {
-    /// It has the base already, and nothing is to be said.
+    /// It has the base, and nothing is to be said.
     HasBase,
     /// It is to be moved.
     Move,
@@ -49,18 +49,18 @@ enum BaseStep {
     Refuse,
 }
 
-/// Decides, by whether a base was given, whether the worktree is at it or has it, and whether it holds any work.
-fn base_step(is_given: bool, is_at_base: bool, has_base: bool, is_held: bool) -> BaseStep {
-    match (is_at_base, is_held, has_base, is_given) {
-        (true, _, _, _) | (false, true, true, _) => BaseStep::HasBase,
-        (false, false, _, _) => BaseStep::Move,
-        (false, true, false, false) => BaseStep::Lacks,
-        (false, true, false, true) => BaseStep::Refuse,
+/// Decides, by whether a base was given, whether the worktree has all of it, and whether something holds it where it is.
+fn base_step(is_given: bool, has_base: bool, is_held: bool) -> BaseStep {
+    match (is_held, has_base, is_given) {
+        (false, _, _) => BaseStep::Move,
+        (true, true, _) => BaseStep::HasBase,
+        (true, false, false) => BaseStep::Lacks,
+        (true, false, true) => BaseStep::Refuse,
     }
 }
 
 impl Repository {
-    /// Moves the worktree at `tip` to its base, or says why it stays.
+    /// Moves the worktree, whose branch is at `tip`, to its base, or says why it stays. Nobody may work in it meanwhile.
     pub(super) fn base_step(
         &self,
         spec: &WorktreeSpec,
@@ -72,46 +72,80 @@ impl Repository {
             WorktreeFound::Stays => return Ok(None),
         }
         let engine = self.engine()?;
-        let base = self.resolve(&*engine, spec.base.as_deref())?;
-        let lacking = engine.ahead(tip, &base)?;
-        let is_given = spec.base.is_some();
-        let held = match base == *tip {
-            true => None,
-            false => self.held(spec, registration)?,
+        let base = match self.resolve(&*engine, spec.base.as_deref()) {
+            // It is there already, and nobody asked for another base.
+            Err(GitError::NoCommit { .. }) => return Ok(None),
+            base => base?,
         };
-        match base_step(is_given, base == *tip, lacking == 0, held.is_some()) {
-            BaseStep::HasBase => Ok(None),
-            BaseStep::Lacks => Ok(Some(BaseStanding::Behind { commits: lacking as u64 })),
-            BaseStep::Refuse => Err(self.cannot_move(spec, held.expect("a worktree that is free is moved"))),
-            BaseStep::Move => match self.move_to(spec, registration, tip, &base)? {
+        let head = engine.head(&registration.admin)?;
+        let is_home = head == WorktreeHead::Branch(spec.branch.clone());
+        if is_home && base == *tip {
+            return Ok(None);
+        }
+        let at = match &head {
+            WorktreeHead::Detached(commit) => Some(commit.clone()),
+            WorktreeHead::Branch(branch) => engine.branch_tip(branch)?,
+        };
+        let lacking = engine.ahead(at.as_ref().unwrap_or(tip), &base)?;
+        let (is_given, has_base) = (spec.base.is_some(), lacking == 0);
+        let stays = |why: String| match has_base {
+            true => Ok(None),
+            false => Ok(Some(BaseStanding::Behind { commits: lacking as u64, why })),
+        };
+        let runner = match GitRunner::find(&self.program, &self.top_level) {
+            Err(error) if !is_given => return stays(error.to_string()),
+            found => found?,
+        };
+        // From the look on: two that hold the same commit would each find it held by the other, and both be moved.
+        let _lock = RepositoryLock::acquire(&self.common_dir)?;
+        let held = match is_home {
+            true => self.held(&runner, spec, tip, &base)?,
+            false => Some(HeldPlace::Elsewhere(head.to_string())),
+        };
+        match (base_step(is_given, has_base, held.is_some()), held) {
+            (BaseStep::HasBase, _) => Ok(None),
+            (BaseStep::Move, _) => match self.move_to(&runner, spec, registration, tip, &base)? {
                 TravelOutcome::Arrived => Ok(Some(BaseStanding::Moved { from: tip.clone(), to: base })),
-                TravelOutcome::InTheWay(files) if is_given || lacking == 0 => {
+                TravelOutcome::InTheWay(files) if is_given && !has_base => {
                     Err(self.cannot_move(spec, HeldPlace::InTheWay(files)))
                 }
-                TravelOutcome::InTheWay(_) => Ok(Some(BaseStanding::Behind { commits: lacking as u64 })),
+                TravelOutcome::InTheWay(files) => stays(HeldPlace::InTheWay(files).to_string()),
             },
+            (BaseStep::Refuse, Some(held)) => Err(self.cannot_move(spec, held)),
+            (BaseStep::Lacks, Some(held)) => stays(held.to_string()),
+            (BaseStep::Refuse | BaseStep::Lacks, None) => unreachable!("only what is held stays"),
         }
     }
 
-    fn held(&self, spec: &WorktreeSpec, registration: &WorktreeRegistration) -> Result<Option<HeldPlace>, GitError> {
-        let look = self.look(&spec.place, &spec.branch)?;
-        if !look.holdings.is_empty() {
-            return Ok(Some(HeldPlace::Work(Box::new(look.holdings))));
-        }
-        let head = look.engine.head(&registration.admin)?;
-        let is_home = head == WorktreeHead::Branch(spec.branch.clone());
-        Ok(if is_home { None } else { Some(HeldPlace::Elsewhere(head.to_string())) })
+    /// What keeps the worktree, whose `HEAD` is on its branch, from being moved. Its commits are its own unless the base has
+    /// them, or a ref that no member's branch is, here or at a remote.
+    fn held(
+        &self,
+        runner: &GitRunner,
+        spec: &WorktreeSpec,
+        tip: &ObjectId,
+        base: &ObjectId,
+    ) -> Result<Option<HeldPlace>, GitError> {
+        let mut holdings = self.look(&spec.place, &spec.branch)?.holdings;
+        let mut asking = runner.command_of(&self.common_dir);
+        asking.args(["rev-list", tip.as_str(), "--not", base.as_str()]);
+        asking.args(["--exclude=refs/heads/teamster/*", "--glob=refs/heads/*"]);
+        asking.args(["--exclude=refs/remotes/*/teamster/*", "--glob=refs/remotes/*", "--tags", "--"]);
+        let own = runner.checked(&mut asking)?;
+        let own = String::from_utf8_lossy(&own);
+        holdings.unmerged = own.lines().filter_map(|line| line.parse().ok()).collect();
+        Ok(if holdings.is_empty() { None } else { Some(HeldPlace::Work(Box::new(holdings))) })
     }
 
     fn move_to(
         &self,
+        runner: &GitRunner,
         spec: &WorktreeSpec,
         registration: &WorktreeRegistration,
         from: &ObjectId,
         to: &ObjectId,
     ) -> Result<TravelOutcome, GitError> {
-        let runner = GitRunner::find(&self.program, &self.top_level)?;
-        let place = RestingPlace { runner: &runner, worktree: spec.place.path(), admin: &registration.admin };
+        let place = RestingPlace { runner, worktree: spec.place.path(), admin: &registration.admin };
         tracing::info!(branch = spec.branch, %from, %to, "a worktree without work goes to its base");
         Ok(place.travel(&branch_ref(&spec.branch), from, to)?)
     }
@@ -145,16 +179,11 @@ mod tests {
     #[test]
     fn a_place_without_work_goes_to_the_base_and_one_with_work_stays_unless_that_would_ignore_what_was_given() {
         for is_given in [false, true] {
-            assert_eq!(base_step(is_given, true, true, false), BaseStep::HasBase);
-            assert_eq!(base_step(is_given, false, false, false), BaseStep::Move);
-            assert_eq!(
-                base_step(is_given, false, true, false),
-                BaseStep::Move,
-                "commits of others are no work of its own"
-            );
-            assert_eq!(base_step(is_given, false, true, true), BaseStep::HasBase);
+            assert_eq!(base_step(is_given, false, false), BaseStep::Move);
+            assert_eq!(base_step(is_given, true, false), BaseStep::Move, "commits of others are no work of its own");
+            assert_eq!(base_step(is_given, true, true), BaseStep::HasBase);
         }
-        assert_eq!(base_step(false, false, false, true), BaseStep::Lacks);
-        assert_eq!(base_step(true, false, false, true), BaseStep::Refuse);
+        assert_eq!(base_step(false, false, true), BaseStep::Lacks);
+        assert_eq!(base_step(true, false, true), BaseStep::Refuse);
     }
 }

@@ -91,14 +91,7 @@ impl Repository {
             }
             enrolled?
         };
-        let mut made = made;
-        let mut standing = None;
-        if made.origin == WorktreeOrigin::Found {
-            standing = self.base_step(spec, &made.registration, &made.tip)?;
-            if let Some(BaseStanding::Moved { to, .. }) = &standing {
-                made.tip = to.clone();
-            }
-        } else {
+        if made.origin != WorktreeOrigin::Found {
             point("worktree enrolled, no files");
             let written = patiently(|| engine.check_out(spec.place.path())).and_then(|()| {
                 point("checked out, unfinished");
@@ -112,10 +105,18 @@ impl Repository {
             }
             written?;
         }
+        let standing = match made.origin {
+            WorktreeOrigin::Created => None,
+            WorktreeOrigin::Resumed | WorktreeOrigin::Found => self.base_step(spec, &made.registration, &made.tip)?,
+        };
+        let tip = match &standing {
+            Some(BaseStanding::Moved { to, .. }) => to.clone(),
+            Some(BaseStanding::Behind { .. }) | None => made.tip,
+        };
         Ok(Worktree {
             path: spec.place.path().to_owned(),
             branch: branch.to_owned(),
-            tip: made.tip,
+            tip,
             engine: used,
             origin: made.origin,
             base: standing,

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
-use teamster_protocol::git::path_of;
+use teamster_protocol::git::{RestingPlace, path_of};
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::plain_file::{self, NotPlain};
 use teamster_protocol::model::limits::sizes::GIT_FILE_BYTES_MAX;
@@ -62,6 +62,8 @@ impl WorktreeRegistration {
         let lock = self.admin.join("locked");
         fs::write(&lock, MAKING).about("cannot write", &lock)?;
         point("worktree unfinished again");
+        // Its files are gone, and with them what a move of them is to come to.
+        RestingPlace::forget_travel(&self.admin)?;
         self.forget("index")
     }
 

@@ -179,10 +179,12 @@ pub enum BaseStanding {
         /// The commit of the base.
         to: ObjectId,
     },
-    /// It has work of its own and stays where it is.
+    /// It stays where it is.
     Behind {
         /// The commits of the base that it has not.
         commits: u64,
+        /// What keeps it there, in a sentence.
+        why: String,
     },
 }
 

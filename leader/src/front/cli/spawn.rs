@@ -81,9 +81,9 @@ pub(super) async fn spawn(context: &CliContext, args: SpawnArgs) -> Result<ExitS
 pub(super) fn base_note(base: &BaseStanding) -> String {
     match base {
         BaseStanding::Moved { to, .. } => format!(", moved to {}: it had no work of its own", to.short()),
-        BaseStanding::Behind { commits } => {
+        BaseStanding::Behind { commits, why } => {
             let plural = if *commits == 1 { "" } else { "s" };
-            format!(", and lacks {commits} commit{plural} of the base: it has work of its own")
+            format!(", and lacks {commits} commit{plural} of the base: {why}")
         }
     }
 }

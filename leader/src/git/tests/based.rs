@@ -31,7 +31,7 @@ impl Scene {
 
     fn behind(&self, found: &Worktree) -> Option<u64> {
         match &found.base {
-            Some(BaseStanding::Behind { commits }) => Some(*commits),
+            Some(BaseStanding::Behind { commits, .. }) => Some(*commits),
             Some(BaseStanding::Moved { .. }) | None => None,
         }
     }
@@ -130,4 +130,75 @@ fn a_base_that_names_no_commit_is_refused_though_the_worktree_is_there() {
     let scene = Scene::new();
     scene.ensure();
     assert!(matches!(scene.refused(&scene.given("nowhere")), GitError::UnknownBase { .. }));
+}
+
+#[test]
+fn what_only_members_have_is_work_of_its_own_for_each_of_them() {
+    let scene = Scene::new();
+    scene.ensure();
+    fs::write(scene.tree().join("mine.txt"), "mine").unwrap();
+    scene.commit(&scene.tree(), "mine");
+    scene.git(&["branch", "teamster/t/bob", BRANCH]);
+    scene.git(&["update-ref", "refs/remotes/origin/teamster/t/alice", BRANCH]);
+    scene.advance("second.txt");
+    assert_eq!(scene.behind(&scene.ensure()), Some(1));
+    scene.git(&["branch", "review", BRANCH]);
+    let main = scene.git(&["rev-parse", "main"]);
+    scene.assert_moved(&scene.ensure(), &main);
+}
+
+#[test]
+fn a_worktree_whose_directory_was_deleted_is_at_the_base_as_well_or_says_why_not() {
+    let scene = Scene::new();
+    scene.ensure();
+    fs::remove_dir_all(scene.tree()).unwrap();
+    let second = scene.advance("second.txt");
+    let found = scene.repository().ensure_worktree(&scene.given("main")).unwrap();
+    assert_eq!((found.origin, found.tip.as_str()), (WorktreeOrigin::Resumed, &*second));
+    scene.assert_complete();
+    fs::write(scene.tree().join("mine.txt"), "mine").unwrap();
+    scene.commit(&scene.tree(), "mine");
+    fs::remove_dir_all(scene.tree()).unwrap();
+    scene.advance("third.txt");
+    assert!(matches!(scene.refused(&scene.given("main")), GitError::CannotMove { .. }));
+    assert_eq!(scene.behind(&scene.ensure()), Some(1));
+}
+
+#[test]
+fn where_head_was_put_elsewhere_it_is_that_which_lacks_the_base() {
+    let scene = Scene::new();
+    scene.ensure();
+    let second = scene.advance("second.txt");
+    scene.assert_moved(&scene.ensure(), &second);
+    git(&scene.tree(), &["switch", "--quiet", "-c", "side", "HEAD~1"]);
+    let error = scene.refused(&scene.given("main")).to_string();
+    assert!(error.contains("it is on branch `side`"), "{error}");
+    assert_eq!(scene.behind(&scene.ensure()), Some(1));
+}
+
+#[test]
+fn a_file_that_was_only_touched_keeps_nothing_from_moving() {
+    let scene = Scene::new();
+    scene.ensure();
+    let file = fs::File::options().write(true).open(scene.tree().join("readme.txt")).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let second = scene.advance("second.txt");
+    scene.assert_moved(&scene.ensure(), &second);
+}
+
+#[test]
+fn an_ignored_file_in_the_way_of_a_base_that_is_there_already_is_no_matter() {
+    let scene = Scene::new();
+    scene.write("build.log", "tracked\n");
+    scene.git(&["add", "--force", "build.log"]);
+    scene.git(&["commit", "--quiet", "-m", "tracked"]);
+    scene.git(&["rm", "--quiet", "build.log"]);
+    scene.commit(&scene.repo(), "not tracked any more");
+    scene.ensure();
+    fs::write(scene.tree().join("build.log"), "precious").unwrap();
+    scene.git(&["switch", "--quiet", "--detach", "main~1"]);
+    for spec in [scene.spec(), scene.given("main~1")] {
+        assert_eq!(scene.repository().ensure_worktree(&spec).unwrap().base, None);
+    }
+    assert_eq!(fs::read_to_string(scene.tree().join("build.log")).unwrap(), "precious");
 }

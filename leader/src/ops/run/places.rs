@@ -163,7 +163,10 @@ impl<'a> CrewPlaces<'a> {
             let commits = commits.map_err(|error| RunError::Place { what: error.to_string(), hint: error.hint() })?;
             match (commits, base) {
                 (0, _) => {}
-                (commits, None) => lacking.push((name.clone(), BaseStanding::Behind { commits: commits as u64 })),
+                (commits, None) => {
+                    let (commits, why) = (commits as u64, "it runs already".to_owned());
+                    lacking.push((name.clone(), BaseStanding::Behind { commits, why }));
+                }
                 (commits, Some(base)) => {
                     let plural = if commits == 1 { "" } else { "s" };
                     return Err(RunError::Place {

@@ -48,6 +48,10 @@ impl Journey {
         symlink("new", at("link")).unwrap();
         scene.write("lines.crlf", "one\r\ntwo\r\n");
         let new = scene.commit("new");
+        Journey::of(scene, old, new)
+    }
+
+    fn of(scene: Scene, old: ObjectId, new: ObjectId) -> Journey {
         let place = scene.dir.path().join(".git/place");
         scene.git(&["worktree", "add", "--quiet", "-b", "place", place.to_str().unwrap(), old.as_str()]);
         Journey { scene, place, old, new }
@@ -204,4 +208,127 @@ fn a_note_that_is_none_is_said_and_nothing_is_done() {
     assert_eq!(journey.git(&["status", "--porcelain"]), "");
     let nothing = journey.with_place(|place| place.travel(BRANCH, &journey.new.absent(), &journey.new));
     assert!(nothing.is_err(), "a commit that is not there");
+}
+
+#[test]
+fn a_git_that_fails_amid_it_leaves_the_note_and_the_next_look_goes_on() {
+    let journey = Journey::new();
+    let scene = &journey.scene;
+    let filtered = |program: &str| {
+        scene.git(&["config", "filter.late.smudge", program]);
+        scene.git(&["config", "filter.late.clean", "cat"]);
+        scene.git(&["config", "filter.late.required", "true"]);
+    };
+    scene.write(".gitattributes", "zlast filter=late\n");
+    scene.write("zlast", "late\n");
+    let newer = scene.commit("newer");
+    filtered("false");
+    let to = |place: &RestingPlace<'_>| place.travel(BRANCH, &journey.old, &newer);
+    assert!(journey.with_place(to).is_err());
+    assert!(RestingPlace::is_travelling(&journey.admin()));
+    filtered("cat");
+    assert_eq!(journey.finish(), Some(newer.clone()));
+    assert_eq!(
+        (journey.git(&["status", "--porcelain"]), journey.git(&["rev-parse", "HEAD"])),
+        (String::new(), newer.to_string())
+    );
+}
+
+#[test]
+fn a_note_of_a_worktree_that_is_elsewhere_by_now_is_given_up() {
+    let elsewhere: [&[&str]; 2] =
+        [&["switch", "--quiet", "-c", "side"], &["commit", "--quiet", "--allow-empty", "-m", "meanwhile"]];
+    for step in elsewhere {
+        let journey = Journey::new();
+        journey.note();
+        journey.git(step);
+        let before = journey.git(&["rev-parse", "HEAD", "--symbolic-full-name", "HEAD"]);
+        assert_eq!(journey.finish(), None);
+        assert!(!RestingPlace::is_travelling(&journey.admin()));
+        assert_eq!(journey.git(&["rev-parse", "HEAD", "--symbolic-full-name", "HEAD"]), before);
+        assert_eq!(journey.git(&["status", "--porcelain"]), "");
+    }
+}
+
+#[test]
+fn nobody_goes_on_while_a_git_that_outlived_its_starter_moves_files() {
+    let journey = Journey::new();
+    journey.note();
+    let note = journey.admin().join("teamster.travel");
+    let held = fs::File::open(&note).unwrap();
+    held.lock().unwrap();
+    let opened = || {
+        let descriptors = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        descriptors.filter(|descriptor| fs::read_link(descriptor.path()).is_ok_and(|path| path == note)).count()
+    };
+    std::thread::scope(|threads| {
+        let finishing = threads.spawn(|| journey.finish());
+        while opened() < 2 {
+            std::thread::yield_now();
+        }
+        assert_eq!(
+            journey.git(&["write-tree"]),
+            journey.scene.git(&["rev-parse", &format!("{}^{{tree}}", journey.old)])
+        );
+        held.unlock().unwrap();
+        assert_eq!(finishing.join().unwrap().as_ref(), Some(&journey.new));
+    });
+    journey.assert_arrived("it waited");
+}
+
+#[test]
+fn lines_that_were_never_made_alike_are_no_change_of_somebody() {
+    let scene = Scene::new();
+    scene.git(&["config", "core.safecrlf", "false"]);
+    scene.write("old.txt", "one\r\n");
+    scene.commit("as it is");
+    scene.write(".gitattributes", "* text=auto\n");
+    scene.git(&["add", ".gitattributes"]);
+    scene.git(&["commit", "--quiet", "-m", "attributes"]);
+    let old = scene.id("HEAD");
+    scene.write("old.txt", "one\r\ntwo\r\n");
+    let new = scene.commit("new");
+    let journey = Journey::of(scene, old, new);
+    for written in [&[][..], &["old.txt"]] {
+        journey.git(&["reset", "--quiet", "--hard", journey.old.as_str()]);
+        journey.note();
+        journey.half_written(written);
+        journey.finish().unwrap();
+        journey.assert_arrived("crlf");
+    }
+}
+
+#[test]
+fn what_lies_in_the_folder_of_a_submodule_is_in_the_way() {
+    let scene = Scene::new();
+    let at = scene.id("HEAD");
+    scene.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{at},sub")]);
+    scene.git(&["commit", "--quiet", "-m", "submodule"]);
+    let old = scene.id("HEAD");
+    scene.git(&["rm", "--quiet", "--cached", "sub"]);
+    scene.write("sub", "a file\n");
+    let new = scene.commit("file");
+    let journey = Journey::of(scene, old, new);
+    fs::write(journey.place.join("sub/mine"), "mine").unwrap();
+    let outcome = journey.with_place(|place| place.travel(BRANCH, &journey.old, &journey.new)).unwrap();
+    assert_eq!(outcome, TravelOutcome::InTheWay(vec![PathBuf::from("sub/mine")]));
+    assert!(journey.place.join("sub/mine").exists());
+}
+
+#[test]
+fn a_link_to_a_folder_that_becomes_one_is_moved() {
+    let scene = Scene::new();
+    fs::create_dir(scene.dir.path().join("lib")).unwrap();
+    scene.write("lib/x", "lib\n");
+    symlink("lib", scene.dir.path().join("a")).unwrap();
+    let old = scene.commit("link");
+    fs::remove_file(scene.dir.path().join("a")).unwrap();
+    fs::create_dir(scene.dir.path().join("a")).unwrap();
+    scene.write("a/x", "own\n");
+    let new = scene.commit("folder");
+    let journey = Journey::of(scene, old, new);
+    let outcome = journey.with_place(|place| place.travel(BRANCH, &journey.old, &journey.new)).unwrap();
+    assert_eq!(outcome, TravelOutcome::Arrived);
+    assert_eq!(fs::read_to_string(journey.place.join("lib/x")).unwrap(), "lib\n");
+    journey.assert_arrived("link");
 }
