@@ -120,7 +120,7 @@ fn a_second_run_begins_at_the_commit_that_the_base_is_at_by_then() {
     let second = advance(&team, "second");
     let (ends, said) = at("");
     assert_eq!(ends, [&*second, &*second]);
-    let moved = format!("goes on in its worktree, moved to {}: it had no work of its own", &second[..10]);
+    let moved = format!("goes on in its worktree, moved to {}: it held no unmerged work", &second[..10]);
     assert!(said.contains(&moved), "{said}");
     let third = advance(&team, "third");
     assert_eq!(at(" --base main").0, [&*third, &*third]);

@@ -80,7 +80,7 @@ pub(super) async fn spawn(context: &CliContext, args: SpawnArgs) -> Result<ExitS
 /// What there is to say about the base of a worktree that was there, to follow a sentence about its member.
 pub(super) fn base_note(base: &BaseStanding) -> String {
     match base {
-        BaseStanding::Moved { to, .. } => format!(", moved to {}: it had no work of its own", to.short()),
+        BaseStanding::Moved { to, .. } => format!(", moved to {}: it held no unmerged work", to.short()),
         BaseStanding::Behind { commits, why } => {
             let plural = if *commits == 1 { "" } else { "s" };
             format!(", and lacks {commits} commit{plural} of the base: {why}")

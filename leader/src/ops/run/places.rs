@@ -113,8 +113,8 @@ impl<'a> CrewPlaces<'a> {
             };
             let place = match kept_workspace.kept(session, view.roster(), name) {
                 Ok(kept) => {
-                    let worktree = kept.as_ref().and_then(|kept| worktree_of(&spec.workspace, kept));
                     let workspace = kept.unwrap_or_else(|| wanted.workspace.clone());
+                    let worktree = worktree_of(&spec.workspace, &workspace);
                     let agent = agent_of(&agent, Some(name), |wish| match goes_on {
                         true => wish.choose_for(config, spec),
                         false => wish.choose(config),
