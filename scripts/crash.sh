@@ -8,6 +8,7 @@
 # what was not reached by then is named. It fails if that is a point that every story without a death comes to.
 #
 #   scripts/crash.sh            every point
+#   scripts/crash.sh --part 2/4 the second quarter of them: all four tell as much as all at once
 #   scripts/crash.sh CASE…      these, as they are printed: scripts/crash.sh 'leader:log synced:3; leader:taken over:1'
 #
 # TEAMSTER_TRIAL_JOBS=4 tells so many stories at a time (8 if not set).
@@ -18,6 +19,11 @@ case ${1-} in
 -h | --help)
     sed -n '2,/^set /s/^# \{0,1\}//p' scripts/crash.sh
     exit 0
+    ;;
+--part)
+    [ $# -eq 2 ] || { scripts/crash.sh --help >&2; exit 2; }
+    export TEAMSTER_TRIAL_CASES=$2
+    shift 2
     ;;
 -*)
     scripts/crash.sh --help >&2

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -165,18 +166,56 @@ const BEGINNING_POINTS: u64 = 40;
 /// Which cases to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cases {
-    /// Every point of every role, and after each of them every second death that is tried.
-    All,
+    /// Every point of every role, and after each of them every second death that is tried; or a part of these points.
+    All(CasePart),
     /// For every role, one point of each name, and one way to each point that is there only after a death.
     OneOfAName,
     /// The cases that somebody named, such as those of an earlier run.
     Only(Vec<Case>),
 }
 
+/// A part of all first points, with the second deaths that belong to them: so that all can be told in several sittings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CasePart {
+    /// The number of the part, from 1.
+    number: usize,
+    /// How many there are.
+    of: usize,
+}
+
+impl CasePart {
+    /// All in one.
+    pub const WHOLE: CasePart = CasePart { number: 1, of: 1 };
+
+    /// Every so manieth, so that each part has some of each kind.
+    fn has(self, nth: usize) -> bool {
+        nth % self.of == self.number - 1
+    }
+}
+
+impl FromStr for CasePart {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<CasePart, String> {
+        let parsed = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+        match parsed {
+            Some((number, of)) if (1..=of).contains(&number) => Ok(CasePart { number, of }),
+            Some(_) | None => Err(format!("{text:?} is no part: write 2/4 for the second of four")),
+        }
+    }
+}
+
 impl Cases {
+    fn is_all(&self) -> bool {
+        match self {
+            Cases::All(_) => true,
+            Cases::OneOfAName | Cases::Only(_) => false,
+        }
+    }
+
     fn tellings_max(&self) -> u64 {
         match self {
-            Cases::All | Cases::Only(_) => TELLINGS_MAX,
+            Cases::All(_) | Cases::Only(_) => TELLINGS_MAX,
             Cases::OneOfAName => TELLINGS_OF_A_NAME_MAX,
         }
     }
@@ -197,7 +236,7 @@ pub fn try_points(which: &Cases, jobs: usize) -> Outcome<Report> {
             first.iter().chain(&second).for_each(|told| report.take(told));
             report.no_place.extend(no_place.iter().map(Case::to_string));
             // Of the few of a test run none is to fail once in a thousand for being told while the machine does much else.
-            if *which == Cases::All {
+            if which.is_all() {
                 first.iter().for_each(|told| report.miss(told, &usual));
             }
         }
@@ -233,7 +272,7 @@ fn firsts(which: &Cases, engine: Engine, usual: &Usual) -> Outcome<Vec<Case>> {
         let before = cases.len();
         for ((_, name), times) in usual.times.iter().filter(|((of, _), _)| of == role) {
             let times = match which {
-                Cases::All | Cases::Only(_) => 1..=*times,
+                Cases::All(_) | Cases::Only(_) => 1..=*times,
                 Cases::OneOfAName => times.div_ceil(2)..=times.div_ceil(2),
             };
             cases.extend(times.map(|time| Case {
@@ -246,6 +285,10 @@ fn firsts(which: &Cases, engine: Engine, usual: &Usual) -> Outcome<Vec<Case>> {
             0 => return Err(format!("{role} passes no point: was this built with debug assertions?").into()),
             points => eprintln!("{engine}, {role}: {points} points"),
         }
+    }
+    if let Cases::All(part) = which {
+        let mut nth = 0..;
+        cases.retain(|_| nth.next().is_some_and(|nth| part.has(nth)));
     }
     Ok(cases)
 }
@@ -269,17 +312,17 @@ fn seconds(which: &Cases, usual: &Usual, told: &[Told]) -> Seconds {
         for Passed { point, .. } in told.passed.iter().filter(|passed| passed.life != Life::Well) {
             let kind = (point.role, point.name.clone());
             let is_news = point.time == 1 && !usual.times.contains_key(&kind);
-            if is_news && (*which == Cases::All || seen.insert(kind)) {
+            if is_news && (which.is_all() || seen.insert(kind)) {
                 of_this.insert(point.clone());
             }
         }
         let again = |name: &str, time| Point { role: first.role, name: name.to_owned(), time };
         let is_first_of_role = seen.insert((first.role, Point::ANY.to_owned()));
-        if *which == Cases::All || is_first_of_role {
+        if which.is_all() || is_first_of_role {
             of_this.extend([again(Point::ANY, 1), again(&first.name, 1)]);
             of_this.extend(usual.next.get(first).map(|next| again(next, 1)));
         }
-        if *which == Cases::All && is_first_of_role {
+        if which.is_all() && is_first_of_role {
             let points = usual.times.iter().filter(|((of, _), _)| *of == first.role).map(|(_, times)| times).sum();
             of_this.extend((1..=BEGINNING_POINTS.min(points)).map(|time| again(Point::ANY, time)));
         }

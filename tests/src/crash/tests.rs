@@ -55,7 +55,7 @@ fn a_second_death_is_tried_where_somebody_came_after_the_first() {
     }
     usual.next.insert(point_of("worker:ada:recorded:1"), "left".to_owned());
     let cases = |told: Told| {
-        let Seconds { cases, no_place } = seconds(&Cases::All, &usual, &[told]);
+        let Seconds { cases, no_place } = seconds(&Cases::All(CasePart::WHOLE), &usual, &[told]);
         [cases, no_place].map(|cases| cases.iter().map(|case| case.second.clone().expect("one").to_string()).collect())
     };
     let [tried, no_place]: [Vec<String>; 2] = cases(told(
@@ -75,4 +75,15 @@ fn a_second_death_is_tried_where_somebody_came_after_the_first() {
     let [tried, no_place] = cases(told("worker:ada:left:1", 1, &[("worker:ada:left:1", Life::Well, 3)]));
     assert_eq!(tried, Vec::<String>::new(), "nobody lives on");
     assert!(no_place.contains(&"worker:ada:*:1".to_owned()), "{no_place:?}");
+}
+
+#[test]
+fn the_parts_together_are_all_and_none_is_in_two() {
+    for of in 1..=5_usize {
+        let parts: Vec<CasePart> = (1..=of).map(|number| format!("{number}/{of}").parse().unwrap()).collect();
+        assert!((0..100).all(|nth| parts.iter().filter(|part| part.has(nth)).count() == 1));
+    }
+    for wrong in ["", "2", "0/4", "5/4", "1/0", "a/b", "all"] {
+        wrong.parse::<CasePart>().unwrap_err();
+    }
 }
