@@ -172,7 +172,10 @@ fn a_worker_that_dies_goes_on_where_it_was_whatever_the_base_is() {
     let first = team.git("rev-parse HEAD");
     advance(&team, "second");
     let pid = team.json("status bob")["pid"].as_u64().unwrap();
+    let mut events = team.events();
+    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"bob\"");
     kill(Pid::from_raw(pid as i32), Signal::SIGKILL).unwrap();
+    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"bob\"");
     team.ok("task add --run --to bob git rev-parse HEAD");
     team.ok("wait 1");
     assert_eq!(team.task(1)["attempts"][0]["end"]["result"], first);
