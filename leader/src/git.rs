@@ -39,6 +39,8 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use teamster_protocol::git::IoContext;
+
 use git2::Config;
 
 pub use base::HeldPlace;
@@ -55,7 +57,6 @@ pub use survey::WhyProgram;
 pub use teamster_protocol::model::object_id::ObjectId;
 
 use engine::GitEngine;
-use error::IoContext;
 use libgit2::Libgit2Engine;
 use patience::steadily;
 use program::ProgramEngine;
@@ -128,7 +129,7 @@ impl Repository {
             Some(path) => {
                 let path = self.git_dir.join(path);
                 let above = path.parent().unwrap_or(&path);
-                above.canonicalize().about("cannot look into", above)
+                Ok(above.canonicalize().about("cannot look into", above)?)
             }
             None => Ok(self.top_level.clone()),
         }
@@ -210,7 +211,7 @@ fn top_level(common_dir: &Path) -> Result<PathBuf, GitError> {
     // A submodule's repository lies far from its work tree and names it.
     if let Ok(named) = config.get_path("core.worktree") {
         let named = common_dir.join(named);
-        return named.canonicalize().about("cannot look into", &named);
+        return Ok(named.canonicalize().about("cannot look into", &named)?);
     }
     match (common_dir.file_name(), common_dir.parent()) {
         (Some(name), Some(parent)) if name == ".git" => Ok(parent.to_owned()),

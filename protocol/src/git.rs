@@ -16,7 +16,7 @@ mod runner;
 mod tests;
 mod travel;
 
-pub use error::GitStepError;
+pub use error::{GitStepError, IoContext, remove_if_there};
 pub use lock::{GitPatience, RepositoryLock, patiently};
 pub use merge::{MergeOutcome, commit_tree, merge_base, merge_commits};
 pub use runner::{GitRunner, GitVersion, first_line, path_of, records};

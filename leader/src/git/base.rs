@@ -37,25 +37,25 @@ impl fmt::Display for HeldPlace {
 }
 
 /// What is to be done with a worktree that is not at its base.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum BaseStep {
     /// It has the base, and nothing is to be said.
     HasBase,
     /// It is to be moved.
     Move,
-    /// It stays and lacks the base, which is to be said.
-    Lacks,
-    /// It would have to be moved and can not be.
-    Refuse,
+    /// It stays for this and lacks the base, which is to be said.
+    Lacks(HeldPlace),
+    /// It would have to be moved and can not be, for this.
+    Refuse(HeldPlace),
 }
 
-/// Decides, by whether a base was given, whether the worktree has all of it, and whether something holds it where it is.
-fn base_step(is_given: bool, has_base: bool, is_held: bool) -> BaseStep {
-    match (is_held, has_base, is_given) {
-        (false, _, _) => BaseStep::Move,
-        (true, true, _) => BaseStep::HasBase,
-        (true, false, false) => BaseStep::Lacks,
-        (true, false, true) => BaseStep::Refuse,
+/// Decides, by whether a base was given, whether the worktree has all of it, and what holds it where it is.
+fn base_step(is_given: bool, has_base: bool, held: Option<HeldPlace>) -> BaseStep {
+    match (held, has_base, is_given) {
+        (None, _, _) => BaseStep::Move,
+        (Some(_), true, _) => BaseStep::HasBase,
+        (Some(held), false, false) => BaseStep::Lacks(held),
+        (Some(held), false, true) => BaseStep::Refuse(held),
     }
 }
 
@@ -102,18 +102,17 @@ impl Repository {
             true => self.held(&runner, spec, tip, &base)?,
             false => Some(HeldPlace::Elsewhere(head.to_string())),
         };
-        match (base_step(is_given, has_base, held.is_some()), held) {
-            (BaseStep::HasBase, _) => Ok(None),
-            (BaseStep::Move, _) => match self.move_to(&runner, spec, registration, tip, &base)? {
+        match base_step(is_given, has_base, held) {
+            BaseStep::HasBase => Ok(None),
+            BaseStep::Move => match self.move_to(&runner, spec, registration, tip, &base)? {
                 TravelOutcome::Arrived => Ok(Some(BaseStanding::Moved { from: tip.clone(), to: base })),
                 TravelOutcome::InTheWay(files) if is_given && !has_base => {
                     Err(self.cannot_move(spec, HeldPlace::InTheWay(files)))
                 }
                 TravelOutcome::InTheWay(files) => stays(HeldPlace::InTheWay(files).to_string()),
             },
-            (BaseStep::Refuse, Some(held)) => Err(self.cannot_move(spec, held)),
-            (BaseStep::Lacks, Some(held)) => stays(held.to_string()),
-            (BaseStep::Refuse | BaseStep::Lacks, None) => unreachable!("only what is held stays"),
+            BaseStep::Refuse(held) => Err(self.cannot_move(spec, held)),
+            BaseStep::Lacks(held) => stays(held.to_string()),
         }
     }
 
@@ -178,12 +177,13 @@ mod tests {
 
     #[test]
     fn a_place_without_work_goes_to_the_base_and_one_with_work_stays_unless_that_would_ignore_what_was_given() {
+        let held = || HeldPlace::Elsewhere("on branch `side`".to_owned());
         for is_given in [false, true] {
-            assert_eq!(base_step(is_given, false, false), BaseStep::Move);
-            assert_eq!(base_step(is_given, true, false), BaseStep::Move, "commits of others are no work of its own");
-            assert_eq!(base_step(is_given, true, true), BaseStep::HasBase);
+            assert_eq!(base_step(is_given, false, None), BaseStep::Move);
+            assert_eq!(base_step(is_given, true, None), BaseStep::Move, "commits of others are no work of its own");
+            assert_eq!(base_step(is_given, true, Some(held())), BaseStep::HasBase);
         }
-        assert_eq!(base_step(false, false, true), BaseStep::Lacks);
-        assert_eq!(base_step(true, false, true), BaseStep::Refuse);
+        assert_eq!(base_step(false, false, Some(held())), BaseStep::Lacks(held()));
+        assert_eq!(base_step(true, false, Some(held())), BaseStep::Refuse(held()));
     }
 }

@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use git2::Reference;
-use teamster_protocol::git::RepositoryLock;
+use teamster_protocol::git::{GitStepError, RepositoryLock};
 use teamster_protocol::host::crash::point;
 use teamster_protocol::wire::api::{BaseStanding, WorktreeFound};
 
@@ -63,8 +63,8 @@ pub enum WorktreeOrigin {
 impl Repository {
     /// Makes the worktree, completes one that a crash left half made, or finds a complete one. Nothing is touched in that,
     /// unless it holds no work and is to begin at the base: then it is moved there, and nobody may work in it. Calling it
-    /// again is harmless. Takes as long as writing the files takes; only the registration is done under the repository's
-    /// lock.
+    /// again is harmless. Takes as long as writing the files takes; the registration is done under the repository's lock, and
+    /// so is a move, with the look before it.
     ///
     /// Refuses an unborn `HEAD`, an unknown base, a branch that exists (unless the worktree at this very
     /// place is its own), a place that holds anything else, and a base that is given if the worktree has work and not that
@@ -259,7 +259,9 @@ impl Repository {
                 // The entry became whole between the two looks, or is really unreadable.
                 Err(_) => match engine.head(&entry.admin) {
                     // Neither a ref nor an id stands there, as after a power cut.
-                    Err(GitError::Io { source, .. }) if source.kind() == ErrorKind::InvalidData => continue,
+                    Err(GitError::Step(GitStepError::Io { source, .. })) if source.kind() == ErrorKind::InvalidData => {
+                        continue;
+                    }
                     head => head?,
                 },
             };

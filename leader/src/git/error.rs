@@ -124,7 +124,8 @@ pub enum GitError {
         /// Why it does not run.
         source: io::Error,
     },
-    /// A step of the `git` program failed, or the repository's lock is not to be had.
+    /// A step failed that workers do as well: the `git` program or the file system refused, or the repository's lock is not to
+    /// be had.
     #[error(transparent)]
     Step(#[from] GitStepError),
     /// libgit2 refused.
@@ -136,16 +137,6 @@ pub enum GitError {
         path: PathBuf,
         /// The error of libgit2.
         source: git2::Error,
-    },
-    /// The file system refused.
-    #[error("{what} {}: {source}", path.display())]
-    Io {
-        /// The step that failed.
-        what: &'static str,
-        /// The path that it was done to.
-        path: PathBuf,
-        /// The answer of the system.
-        source: io::Error,
     },
 }
 
@@ -181,10 +172,7 @@ impl GitError {
             GitError::WorktreeLocked { path, .. } => Some(format!("`git worktree unlock {}`", path.display())),
             GitError::NoProgram { .. } => Some("install git, or name it in PATH".into()),
             GitError::Step(error) => error.hint().map(str::to_owned),
-            GitError::BadBranchName { .. }
-            | GitError::BadPlace { .. }
-            | GitError::Library { .. }
-            | GitError::Io { .. } => None,
+            GitError::BadBranchName { .. } | GitError::BadPlace { .. } | GitError::Library { .. } => None,
         }
     }
 
@@ -193,18 +181,7 @@ impl GitError {
     }
 
     pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> GitError {
-        GitError::Io { what, path: path.to_owned(), source }
-    }
-}
-
-/// Says what was being done to which path.
-pub(super) trait IoContext<T> {
-    fn about(self, what: &'static str, path: &Path) -> Result<T, GitError>;
-}
-
-impl<T> IoContext<T> for io::Result<T> {
-    fn about(self, what: &'static str, path: &Path) -> Result<T, GitError> {
-        self.map_err(|source| GitError::io(what, path, source))
+        GitError::Step(GitStepError::io(what, path, source))
     }
 }
 

@@ -6,10 +6,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use teamster_protocol::git::path_of;
+use teamster_protocol::git::{IoContext, path_of};
 
 use super::branch::EVERY_BRANCH;
-use super::error::IoContext;
 use super::{GitError, UncommittedFile, UncommittedState};
 
 /// The mode of an entry of the index that stands for a commit of another repository.

@@ -5,8 +5,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use teamster_protocol::git::IoContext;
+
 use super::engine::{GitEngine, WorktreeHead};
-use super::error::IoContext;
 use super::place::PlaceContents;
 use super::registry::{self, WorktreeRegistration};
 use super::{GitError, ObjectId, Repository, WorktreePlace};
@@ -213,7 +214,7 @@ fn operation(engine: &dyn GitEngine, admin: &Path) -> Result<Option<GitOperation
 }
 
 fn exists(path: &Path) -> Result<bool, GitError> {
-    path.try_exists().about("cannot look at", path)
+    Ok(path.try_exists().about("cannot look at", path)?)
 }
 
 fn submodules(admin: &Path) -> Result<Vec<PathBuf>, GitError> {

@@ -10,7 +10,7 @@ use git2::{
     Commit, Delta, DiffOptions, ErrorCode, IndexAddOption, IndexEntry, IndexTime, Oid, Repository, Signature, Status,
     StatusOptions,
 };
-use teamster_protocol::git::{KEEPER_ADDRESS, KEEPER_NAME, path_of};
+use teamster_protocol::git::{IoContext, KEEPER_ADDRESS, KEEPER_NAME, path_of};
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::plain_file;
 use teamster_protocol::model::limits::sizes::GIT_FILE_BYTES_MAX;
@@ -19,7 +19,6 @@ use teamster_protocol::model::object_id::BadObjectId;
 use super::branch::{EVERY_BRANCH, branch_of_ref, branch_ref};
 use super::configuration::stat_trust;
 use super::engine::{EngineUsed, FilesSnapshot, GitEngine, WorktreeHead};
-use super::error::IoContext;
 use super::hidden::{TrackedFile, ignored_repositories, nested_repositories};
 use super::patience::wait_until_gone;
 use super::registry::{self, WorktreeRegistration};
@@ -180,7 +179,7 @@ impl GitEngine for Libgit2Engine {
 
     fn attach(&self, registration: &WorktreeRegistration, branch: &str) -> Result<(), GitError> {
         let head = registration.admin.join("HEAD");
-        fs::write(&head, format!("ref: {}\n", branch_ref(branch))).about("cannot write", &head)
+        Ok(fs::write(&head, format!("ref: {}\n", branch_ref(branch))).about("cannot write", &head)?)
     }
 
     fn create_ref(&self, name: &str, commit: &ObjectId, why: &str) -> Result<(), GitError> {
@@ -319,7 +318,8 @@ fn id(oid: Oid) -> ObjectId {
 
 /// The id that stands in this file of git's.
 fn read_id(text: &str, file: &Path) -> Result<ObjectId, GitError> {
-    text.parse().map_err(|error: BadObjectId| io::Error::new(ErrorKind::InvalidData, error)).about("cannot read", file)
+    let read = text.parse().map_err(|error: BadObjectId| io::Error::new(ErrorKind::InvalidData, error));
+    Ok(read.about("cannot read", file)?)
 }
 
 fn oid(id: &ObjectId) -> Result<Oid, GitError> {

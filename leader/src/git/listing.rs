@@ -4,9 +4,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use teamster_protocol::git::RepositoryLock;
+use teamster_protocol::git::{IoContext, RepositoryLock};
 
-use super::error::IoContext;
 use super::{GitError, Repository, registry};
 
 /// One worktree on the list.

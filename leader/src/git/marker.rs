@@ -10,11 +10,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use teamster_protocol::git::IoContext;
 use teamster_protocol::host::{plain_file, process};
 use teamster_protocol::model::id::TeamName;
 use teamster_protocol::model::limits::MARK_BYTES_MAX;
 
-use super::error::IoContext;
 use super::{GitError, Repository};
 
 /// The name of the mark's file in the common directory.
@@ -82,7 +82,7 @@ impl Repository {
             // Gone already, or not to be had: the first error says what is the matter.
             let _ = fs::remove_file(&part);
         }
-        renamed
+        Ok(renamed?)
     }
 }
 

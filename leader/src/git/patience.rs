@@ -4,10 +4,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use teamster_protocol::git::{self, GitPatience};
+use teamster_protocol::git::{self, GitPatience, IoContext};
 
 use super::GitError;
-use super::error::IoContext;
 
 /// Does `step` again while it fails only because some other git process holds one of git's own lock files
 /// or tidied an empty directory away under it.
@@ -79,8 +78,7 @@ fn is_passing(error: &GitError) -> bool {
         | GitError::CannotMove { .. }
         | GitError::CannotKeep { .. }
         | GitError::WorktreeLocked { .. }
-        | GitError::NoProgram { .. }
-        | GitError::Io { .. } => false,
+        | GitError::NoProgram { .. } => false,
     }
 }
 

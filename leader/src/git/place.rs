@@ -5,10 +5,10 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
+use teamster_protocol::git::IoContext;
 use teamster_protocol::host::clock;
 
 use super::GitError;
-use super::error::IoContext;
 
 /// No worktree's name begins with a dot, so it meets none.
 const TRASH: &str = ".trash";

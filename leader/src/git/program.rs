@@ -2,17 +2,17 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use teamster_protocol::git::{GitRunner, GitStepError, KEEPER_ADDRESS, KEEPER_NAME, first_line, path_of, records};
+use teamster_protocol::git::{
+    GitRunner, GitStepError, IoContext, KEEPER_ADDRESS, KEEPER_NAME, first_line, path_of, records, remove_if_there,
+};
 use teamster_protocol::model::object_id::BadObjectId;
 
 use super::branch::{EVERY_BRANCH, branch_of_ref, branch_ref};
 use super::configuration::stat_trust;
 use super::engine::{EngineUsed, FilesSnapshot, GitEngine, WorktreeHead};
-use super::error::IoContext;
 use super::hidden::{TrackedFile, ignored_repositories, nested_repositories};
 use super::patience::patiently;
 use super::registry::{self, MAKING, WorktreeRegistration};
@@ -153,13 +153,9 @@ impl ProgramEngine {
         let found = self.git_in(worktree, &["rev-parse", "--absolute-git-dir"])?;
         let admin = path_of(registry::without_line_end(&found));
         let scratch = admin.join(KEEP_INDEX);
-        let clear = || match fs::remove_file(&scratch) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(GitError::io("cannot remove", &scratch, error)),
-            Ok(()) | Err(_) => Ok(()),
-        };
-        clear()?;
+        remove_if_there(&scratch)?;
         let done = step(&admin, &scratch);
-        clear()?;
+        remove_if_there(&scratch)?;
         done
     }
 }

@@ -7,14 +7,13 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
-use teamster_protocol::git::{RestingPlace, path_of};
+use teamster_protocol::git::{IoContext, RestingPlace, path_of, remove_if_there};
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::plain_file::{self, NotPlain};
 use teamster_protocol::model::limits::sizes::GIT_FILE_BYTES_MAX;
 
 use super::GitError;
 use super::branch::branch_ref;
-use super::error::IoContext;
 use super::place::LINK_PART;
 
 /// Why a worktree is locked while its files are being written. Seen later, it tells a half-made worktree
@@ -87,7 +86,7 @@ impl WorktreeRegistration {
         point("worktree's folder made");
         fs::write(&part, line(b"gitdir: ", &self.admin)).about("cannot write", &part)?;
         point("link written beside");
-        fs::rename(&part, &link).about("cannot write", &link)
+        Ok(fs::rename(&part, &link).about("cannot write", &link)?)
     }
 
     /// Whether the worktree's `.git` leads back here.
@@ -133,11 +132,7 @@ impl WorktreeRegistration {
     }
 
     fn forget(&self, name: &str) -> Result<(), GitError> {
-        let path = self.admin.join(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(GitError::io("cannot remove", &path, error)),
-            Ok(()) | Err(_) => Ok(()),
-        }
+        Ok(remove_if_there(&self.admin.join(name))?)
     }
 }
 
@@ -231,7 +226,7 @@ pub(super) fn without_line_end(bytes: &[u8]) -> &[u8] {
 fn read_text(file: &Path) -> Result<Option<String>, GitError> {
     match plain_file::read_whole(file, GIT_FILE_BYTES_MAX) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-        found => found.about("cannot read", file).map(|bytes| Some(String::from_utf8_lossy(&bytes).into_owned())),
+        found => Ok(Some(String::from_utf8_lossy(&found.about("cannot read", file)?).into_owned())),
     }
 }
 

@@ -11,10 +11,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use git2::{Config, ObjectType, TreeWalkMode, TreeWalkResult};
+use teamster_protocol::git::IoContext;
 use teamster_protocol::host::plain_file;
 
 use super::configuration::read_configuration;
-use super::error::IoContext;
 use super::libgit2::Libgit2Engine;
 use super::{GitError, ObjectId};
 

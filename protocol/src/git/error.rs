@@ -1,6 +1,7 @@
 //! Why a step on a repository failed.
 
-use std::io;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -89,18 +90,28 @@ impl GitStepError {
         }
     }
 
-    pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> GitStepError {
+    /// The answer of the system to a step on this path.
+    pub fn io(what: &'static str, path: &Path, source: io::Error) -> GitStepError {
         GitStepError::Io { what, path: path.to_owned(), source }
     }
 }
 
 /// Says what was being done to which path.
-pub(super) trait IoContext<T> {
+pub trait IoContext<T> {
+    /// The same, with the step that failed and the path that it was done to.
     fn about(self, what: &'static str, path: &Path) -> Result<T, GitStepError>;
 }
 
 impl<T> IoContext<T> for io::Result<T> {
     fn about(self, what: &'static str, path: &Path) -> Result<T, GitStepError> {
         self.map_err(|source| GitStepError::io(what, path, source))
+    }
+}
+
+/// Removes a file that may be there.
+pub fn remove_if_there(path: &Path) -> Result<(), GitStepError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(GitStepError::io("cannot remove", path, error)),
+        Ok(()) | Err(_) => Ok(()),
     }
 }

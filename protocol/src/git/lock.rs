@@ -12,8 +12,7 @@ use crate::model::limits::pace::{
 };
 use nix::libc;
 
-use super::GitStepError;
-use super::error::IoContext;
+use super::{GitStepError, IoContext};
 
 /// The lock's file where the file system locks no directory.
 const LOCK_FILE: &str = "teamster.lock";

@@ -12,9 +12,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::error::IoContext;
 use super::runner::id_of;
-use super::{GitPatience, GitRunner, GitStepError, first_line, path_of, patiently, records};
+use super::{
+    GitPatience, GitRunner, GitStepError, IoContext, first_line, path_of, patiently, records, remove_if_there,
+};
 use crate::host::crash::point;
 use crate::host::plain_file;
 use crate::model::limits::pace::FOREIGN_GIT_WITHIN;
@@ -166,9 +167,8 @@ impl RestingPlace<'_> {
 
     fn write_note(&self, travel: &Travel) -> Result<File, GitStepError> {
         let (note, part) = (self.admin.join(TRAVEL), self.admin.join(TRAVEL_PART));
-        remove_if_there(&part)?;
         let mut file =
-            OpenOptions::new().write(true).read(true).create_new(true).open(&part).about("cannot write", &part)?;
+            plain_file::create_anew(OpenOptions::new().write(true).read(true), &part).about("cannot write", &part)?;
         file.write_all(travel.line().as_bytes()).about("cannot write", &part)?;
         file.lock().about("cannot lock", &part)?;
         fs::rename(&part, &note).about("cannot write", &note)?;
@@ -444,12 +444,5 @@ impl RestingPlace<'_> {
         let put = self.runner.checked_once(&mut command);
         remove_if_there(&list)?;
         put.map(drop)
-    }
-}
-
-fn remove_if_there(path: &Path) -> Result<(), GitStepError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(GitStepError::io("cannot remove", path, error)),
-        Ok(()) | Err(_) => Ok(()),
     }
 }
